@@ -12,6 +12,7 @@ from digest.issues.profiles import stored_affinities, stored_profiles
 from digest.ledger import events
 from digest.papers.community import suggested_by, votes_by
 from digest.subscribers import store
+from digest.subscribers.library.saved import saved_by
 from digest.subscribers.library.store import stored_library
 from digest.subscribers.paper_feedback import feedback_by
 from digest.subscribers.subscriber import event_subject
@@ -36,6 +37,7 @@ def export(engine: Engine, subscriber_id: int) -> dict[str, Any] | None:
                 for feedback in feedback_by(connection, subscriber.id)
             ],
             "library": stored_library(connection, subscriber.id),
+            "saved": [saved._asdict() for saved in saved_by(connection, subscriber.id)],
             "profiles": stored_profiles(connection, subscriber.id),
             "tastes": stored_affinities(connection, subscriber.id),
             "votes": [{"paper_id": voted, "at": at} for voted, at in votes_by(connection, key).items()],

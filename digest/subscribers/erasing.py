@@ -16,6 +16,7 @@ from digest.database.tables import (
     messages,
     opinions,
     profiles,
+    saved_papers,
     stale_profiles,
     subscribers,
     suggestions,
@@ -71,7 +72,7 @@ def _erase_reports(connection: Connection, which: ColumnElement[bool]) -> None:
 
 
 # The tables that have rows of a subscriber, or in which deleting one changes rows.
-_LIBRARIES = (library_entries, library_papers, zotero_libraries)
+_LIBRARIES = (library_entries, library_papers, saved_papers, zotero_libraries)
 _OF_SUBSCRIBERS = (subscribers, consents, form_requests, opinions, profiles, stale_profiles, tastes, suggestions)
 _TOUCHED = (*_OF_SUBSCRIBERS, *_LIBRARIES, bounces, deliveries, messages, events_table, suppressions, webhook_events)
 TRACES, TRACES_LEFT = "traces of the deleted", "left"  # subject and name of the event after which they are removed

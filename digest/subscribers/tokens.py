@@ -39,6 +39,7 @@ class Purpose(StrEnum):
     FRESH = "fresh"  # emailed on request: for a day, it opens the subscriber's data as well as the preferences
     UNSUBSCRIBE = "unsubscribe"  # without a version: works for as long as the key is kept
     FEED = "feed"  # read-only: the lists they were sent, for a feed reader, until they revoke their links
+    LIST = "list"  # the papers they saved, to see, export and remove, until they revoke their links
     FEEDBACK = "feedback"  # to say what the subscriber thinks of papers, and to suggest some
 
 

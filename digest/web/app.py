@@ -37,6 +37,7 @@ from digest.web.personal import (
     next_email,
     own_feed,
     preferences,
+    saved_list,
     signup,
     suggestions,
     unsubscribing,
@@ -53,7 +54,8 @@ log = structlog.get_logger()
 # Routes are tried in this order, each for some time: those that are asked for most come first.
 _PAGES = (
     *(signup, archive, feeds, search, discovery, choosing, privacy, sample_email),
-    *(preferences, forecast, unsubscribing, welcome, next_email, feedback, suggestions, library, own_feed),
+    *(preferences, forecast, unsubscribing, welcome, next_email, feedback, suggestions),
+    *(library, saved_list, own_feed),
 )
 _THREADS = 3  # that read the database for pages, of which searches take two; more would only take turns in Python
 

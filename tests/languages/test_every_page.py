@@ -29,6 +29,7 @@ PAPER = "2603.00000"
 MAIL = b"Feedback-ID: x:link:y\nFrom: a@example.org\nTo: b@example.org\n\nText"
 KNOWN = (
     "Daily Papers", "help@example.org", "1 Paper Street", ADDRESS, "English", "pending@example.org", "localhost",
+    "BibTeX", "RIS",
     "a@example.org", "b@example.org", "Feedback-ID", "From", "To", "Text", "gmail", "attention", "zebra", "x:link:y",
     *get_day_names("wide", locale=CODE).values(), *get_month_names("abbreviated", locale=CODE).values(),
     "and 9 more, 23",  # in the subject of the sample email: emails are in the installed languages alone
@@ -149,8 +150,19 @@ FORMS: dict[str, list[dict[str, str]]] = {
     ],
     f"/feedback/{{feedback}}/more/{PAPER}": [
         *({}, {"say": "less"}, {"say": "read"}, {"say": "x"}, {"undo": "yes"}),
-        *({"mute": "vision"}, {"unmute": "vision"}, {"vote": "yes"}, {"vote": "no"}, {}),
+        *(
+            {"mute": "vision"},
+            {"unmute": "vision"},
+            {"vote": "yes"},
+            {"vote": "no"},
+            {"save": "yes"},
+            {"save": "no"},
+            {"save": "yes"},
+            {},
+        ),
     ],
+    "/list/{list}": [{"remove": "x"}, {"remove": PAPER}],
+    "/list/x": [{}],
     "/feedback/{feedback}/more/9999.99999": [{}],
     "/feedback/{feedback}/love/9999.99999": [{}],
     "/feedback/{feedback}": [

@@ -43,6 +43,8 @@ TOKENS = [
     "/feedback/{}/more/2511.00001",
     "/suggest/{}",
     "/list/{}/feed.atom",
+    "/list/{}",
+    "/list/{}/saved.bib",
 ]
 QUERIES = [
     "/search?q=a{}b",

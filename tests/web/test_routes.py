@@ -18,6 +18,7 @@ PATHS = (
     "/issues", "/issues/2026-11-23", "/issues/2026-11-23/weekly", "/papers/2511.00001", "/papers/issues/2026-11-23",
     "/topics", "/topics/vision", "/topics/vision/feed.atom", "/topics/vision/feed.json", "/feed.atom", "/feed.json",
     "/static/digest.css", "/confirm/x", "/preferences/x", "/u/x", "/suggest/x", "/feedback/x", "/list/x/feed.atom",
+    "/list/x", "/list/x/saved.bib", "/list/x/saved.ris",
     "/feedback/x/issues/2026-11-23", "/feedback/x/issues/2026-11-23/weekly", "/feedback/x/more/2511.00001",
     "/feedback/x/less/issues/2026-11-23", "/feedback/x/read/a/b", "/inbox", "/inbox/x", "/inbox/x/html", "/inbox/x/raw",
     "/my/x/welcome", "/my/x/next-email", "/my/x/next-email/html",

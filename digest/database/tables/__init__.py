@@ -30,7 +30,7 @@ from digest.database.tables.ledger import (
     sent_days,
     sent_requests,
 )
-from digest.database.tables.library import library_entries, library_papers, zotero_libraries
+from digest.database.tables.library import library_entries, library_papers, saved_papers, zotero_libraries
 from digest.database.tables.monitoring import alarms, backups, heartbeats
 from digest.database.tables.operators import api_tokens, operators, sessions
 from digest.database.tables.papers import (
@@ -94,6 +94,7 @@ __all__ = [
     "profiles",
     "reader_votes",
     "reply_counts",
+    "saved_papers",
     "sent_days",
     "sent_requests",
     "sessions",

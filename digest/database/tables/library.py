@@ -1,4 +1,6 @@
-"""Subscribers' libraries: the entries that they brought, and the papers behind them that no source has listed."""
+"""Subscribers' libraries: the entries that they brought, the papers behind them that no source has listed, and the
+papers that they saved for later.
+"""
 
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Integer, Text, UniqueConstraint
 
@@ -39,4 +41,12 @@ zotero_libraries = table(
     Column("state", Code(10), nullable=False),
     Column("at", Instant, nullable=False),  # of this state
     CheckConstraint("state IN ('waiting', 'read', 'failed')", name="state"),
+)
+
+# The papers that subscribers saved for later; without a foreign key to papers, so that one outlives a deleted paper.
+saved_papers = table(
+    "saved_papers",
+    Column("subscriber_id", ForeignKey("subscribers.id", ondelete="CASCADE"), primary_key=True),
+    Column("paper_id", Code(80), primary_key=True),
+    Column("saved_at", Instant, nullable=False),
 )

@@ -24,6 +24,7 @@ from digest.papers.store import papers_with
 from digest.papers.topics import Topic, topic_with, topics_of
 from digest.subscribers import community, paper_feedback
 from digest.subscribers.community import NotTaken
+from digest.subscribers.library import saved
 from digest.subscribers.paper_feedback import FeedbackKind, feedback_on
 from digest.subscribers.preferences import Form, value
 from digest.web.cards import PaperCard, paper_card
@@ -149,14 +150,25 @@ def _do(link: PersonalLink, paper: Paper, form: Form, kind: FeedbackKind | None)
     if value(form, "vote") == "no":
         community.take_vote_back(engine, subscriber_id, paper.id)
         return _("Your vote has been removed."), ("vote", "yes")
+    if value(form, "save") in ("yes", "no"):
+        return _save(link, paper, form)
     if value(form, "undo"):
         paper_feedback.take_back(engine, subscriber_id, paper.id)
         return _("Undone. We’ve removed your feedback on this paper."), ("", "")
     pressed = value(form, "say") or kind
-    if pressed not in set(FeedbackKind) or {"mute", "unmute", "vote"} & form.keys():
+    if pressed not in set(FeedbackKind) or {"mute", "unmute", "vote", "save"} & form.keys():
         raise NotTaken(_("Use one of the buttons."))
     paper_feedback.give(engine, subscriber_id, paper.id, FeedbackKind(pressed), now)
     return _NOTICES[FeedbackKind(pressed)], ("undo", "yes")
+
+
+def _save(link: PersonalLink, paper: Paper, form: Form) -> tuple[Message, tuple[str, str]]:
+    """Neither answer says whether the paper was on the list before: the link may have been forwarded."""
+    if value(form, "save") == "no":
+        saved.unsave(link.site.engine, link.subscriber.id, paper.id)
+        return _("This paper isn’t on your saved list any more."), ("save", "yes")
+    saved.save(link.site.engine, link.subscriber.id, paper.id, clock.now())
+    return _("Saved for later. To see your saved papers, ask for a link in your preferences."), ("save", "no")
 
 
 def _unmute(link: PersonalLink, topic: Topic) -> Message:

@@ -104,6 +104,13 @@ def _feed_link(site: TheSite, token: str) -> PersonalLink:
     return link
 
 
+def _list_link(site: TheSite, token: str) -> PersonalLink:
+    link = open_link(site, Purpose.LIST, token)
+    if link is None:
+        raise _lost(site)
+    return link
+
+
 def _manage_link(site: TheSite, token: str) -> PersonalLink:
     link = open_link(site, Purpose.MANAGE, token) or open_link(site, Purpose.FRESH, token)
     if link is None:
@@ -147,5 +154,6 @@ def _lost(site: Site) -> EarlyAnswer:
 
 FeedLink = Annotated[PersonalLink, Depends(_feed_link)]
 FeedbackLink = Annotated[PersonalLink, Depends(feedback_link)]
+ListLink = Annotated[PersonalLink, Depends(_list_link)]
 ManageLink = Annotated[PersonalLink, Depends(_manage_link)]
 UnsubscribeLink = Annotated[PersonalLink | None, Depends(unsubscribe_link)]

@@ -147,6 +147,7 @@ def _show(
         may_return=subscriber.status is Status.UNSUBSCRIBED and subscriber.consent.confirmed_at is not None,
         is_fresh=link.is_fresh,
         feed_token=link.sign(Purpose.FEED, link.token.issued) if link.is_fresh else "",
+        list_token=link.sign(Purpose.LIST, link.token.issued) if link.is_fresh else "",
         feedback_token=link.sign(Purpose.FEEDBACK, now),
         suggesting=link.site.takes_suggestions,
         fields=fields or fields_of(subscriber.preferences, now),
