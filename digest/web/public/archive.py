@@ -25,6 +25,7 @@ from digest.papers.topics import topics_of
 from digest.settings import Settings
 from digest.text import one_line, parse_date
 from digest.web.cards import authors, card, links, paper_card, share_links
+from digest.web.public import link_pictures
 from digest.web.public.score_labels import score_labels
 from digest.web.public.votes_chart import votes_chart
 from digest.web.site import PageNumber, PageRouter, Site, TheSite, pages_of, same_for_all
@@ -37,6 +38,7 @@ _MOST_TOPICS = 5
 _SCHEMA = "https://schema.org"
 
 router = PageRouter()
+router.include_router(link_pictures.router)  # first, since a paper may have any address
 
 
 @router.page("/issues")
@@ -102,6 +104,7 @@ def issue_page(
         page=page,
         pages=pages,
         canonical=canonical,
+        picture=f"{canonical}/card.png",
         structured=_collection(issue.date, part.papers, canonical, site.settings),
     )
     return same_for_all(request, answer)
@@ -140,6 +143,7 @@ def paper_page(site: TheSite, request: Request, paper_id: str) -> Response:
         chart=votes_chart(votes),
         similar=[paper_card(other) for other in similar],
         canonical=canonical,
+        picture=f"{canonical}/card.png",
         doi=doi_of(paper),
         published=published(paper),
         structured=_article(paper, canonical),
