@@ -90,7 +90,7 @@ class ScoreLabels:
 
     parts: Lines
     facts: Lines
-    reasons: tuple[Message, ...]  # together more than half of what raised the score; none if that takes too many
+    reasons: tuple[Message, ...]  # make up over half of the rise of the score; none if too many are needed
 
 
 def score_labels(terms: ScoreTerms) -> ScoreLabels:
