@@ -237,7 +237,7 @@ def appearances(
 
 @cache
 def _appearances_query(has_topic: bool) -> Select[Any]:
-    first = _first_appearances(bindparam("best", type_=Integer))
+    first = first_appearances(bindparam("best", type_=Integer))
     if has_topic:
         is_on_topic = (issue_topics.c.issue_id == issue_papers.c.issue_id) & (
             issue_topics.c.topic == bindparam("topic")
@@ -252,7 +252,7 @@ def _appearances_query(has_topic: bool) -> Select[Any]:
     )
 
 
-def _first_appearances(best: BindParameter[int]) -> Select[Any]:
+def first_appearances(best: BindParameter[int]) -> Select[Any]:
     """Select the ranks of the newest issues up to `best` whose paper no earlier issue ranked so high."""
     newest = _shown(select(issues.c.id, issues.c.date, issues.c.cut_at)).order_by(issues.c.date.desc())
     recent = newest.limit(_ISSUES_BACK).subquery()

@@ -1,12 +1,14 @@
 """Numbers of past issues: how many there are, and the votes and scores of one, and their dates."""
 
 from datetime import date, datetime
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Integer, Select, bindparam, func, select
 
-from digest.database.tables import issue_papers, issues
-from digest.issues.store import is_listed
+from digest.database.tables import issue_papers, issue_topics, issues
+from digest.issues.archive import first_appearances
+from digest.issues.store import BEST_FOR_TOPICS, is_listed
 from digest.ledger.kinds import IssueKind, IssueStatus
 
 
@@ -55,3 +57,18 @@ def days_of_issues(connection: Connection, limit: int) -> list[date]:
     """Return the dates of the issues that are shown, newest first."""
     shown = select(issues.c.date).where(issues.c.kind == IssueKind.DAILY, is_listed(issues))
     return list(connection.scalars(shown.order_by(issues.c.date.desc()).limit(limit)))
+
+
+def count_by_topic(connection: Connection) -> dict[str, int]:
+    """Return the number of papers in recent issues on each topic that has any, by its slug, as appearances() counts."""
+    rows = connection.execute(_by_topic_query(), {"best": BEST_FOR_TOPICS})
+    return {row.topic: row.papers for row in rows}
+
+
+@cache
+def _by_topic_query() -> Select[Any]:
+    first = first_appearances(bindparam("best", type_=Integer)).subquery()
+    is_first = (issue_topics.c.issue_id == first.c.issue_id) & (issue_topics.c.rank == first.c.rank)
+    return (
+        select(issue_topics.c.topic, func.count().label("papers")).join(first, is_first).group_by(issue_topics.c.topic)
+    )

@@ -1,7 +1,9 @@
 """Papers → what the pages show of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from urllib.parse import quote
 
 from digest.issues.archive import ListedPaper
 from digest.language import Message, _, and_more
@@ -82,8 +84,7 @@ def _votes_in(listed: ListedPaper) -> list[Votes]:
 
 
 def _card_links(paper: Paper, history: str) -> tuple[tuple[str, Message], ...]:
-    is_on_huggingface = paper.arxiv_url and f":{_HUGGINGFACE}:" in history
-    discussion = f"https://huggingface.co/papers/{paper.id}" if is_on_huggingface else _elsewhere(paper)
+    discussion = _discussion(paper, f":{_HUGGINGFACE}:" in history)
     worded = ((paper.pdf_url, _("PDF")), (paper.code_url, _("Code")), (discussion, _("Discussion")))
     return tuple((address, words) for address, words in worded if _is_safe(address))
 
@@ -109,9 +110,10 @@ def authors(paper: Paper, most: int) -> str:
     return and_more(", ".join(names[:most]), len(names) - most)
 
 
-def links(paper: Paper) -> list[tuple[str, Message]]:
-    """Links to the paper elsewhere, as (address, words); https only."""
-    elsewhere = paper.url if not paper.arxiv_url else _elsewhere(paper)
+def links(paper: Paper, votes: Sequence[Votes] = ()) -> list[tuple[str, Message]]:
+    """Links to the paper elsewhere, as (address, words); https only. `votes` tell where people discuss it."""
+    is_on_huggingface = any(seen.source == _HUGGINGFACE for seen in votes)
+    elsewhere = _discussion(paper, is_on_huggingface) if paper.arxiv_url else paper.url
     worded = [
         (paper.arxiv_url, _("arXiv")),
         (paper.pdf_url, _("PDF")),
@@ -120,6 +122,24 @@ def links(paper: Paper) -> list[tuple[str, Message]]:
         (paper.project_url, _("Project page")),
     ]
     return [(address, words) for address, words in worded if _is_safe(address)]
+
+
+def share_links(title: str, address: str) -> tuple[tuple[str, str | Message], ...]:
+    """Links that begin a message or a post about a page of this site, as (address, words)."""
+    both = quote(f"{title} {address}", safe="")
+    subject, page = quote(title, safe=""), quote(address, safe="")
+    return (
+        (f"mailto:?subject={subject}&body={both}", _("Email")),
+        (f"https://bsky.app/intent/compose?text={both}", "Bluesky"),
+        (f"https://x.com/intent/post?text={subject}&url={page}", "X"),
+        (f"https://www.linkedin.com/sharing/share-offsite/?url={page}", "LinkedIn"),
+    )
+
+
+def _discussion(paper: Paper, is_on_huggingface: bool) -> str:
+    if paper.arxiv_url and is_on_huggingface:
+        return f"https://huggingface.co/papers/{paper.id}"
+    return _elsewhere(paper)
 
 
 def _elsewhere(paper: Paper) -> str:

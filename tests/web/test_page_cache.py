@@ -247,7 +247,7 @@ def test_what_needs_no_database_needs_no_thread(site: Site) -> None:
     free = int(threads.total_tokens)
     for number in range(free):
         site.browser.portal.call(threads.acquire_on_behalf_of_nowait, number)
-    assert site.calls("/", "/healthz", "/static/digest.css", "/privacy", "/topics") == [200] * 5
+    assert site.calls("/", "/healthz", "/static/digest.css", "/privacy") == [200] * 4
     for number in range(free):
         site.browser.portal.call(threads.release_on_behalf_of, number)
 

@@ -26,8 +26,8 @@ _LIMIT_OF_SEARCHES = 4 << 20  # bytes; anybody can think of more of them, which 
 _PATIENCE = 2.0  # seconds for making a page anew before the old one is shown
 _RENEWALS = 2  # pages made anew at a time while the old ones are shown
 _LONGEST_PATH = 200
-_PUBLIC = re.compile(
-    r"/(?:(?:issues|topics|papers)(?:/.+)?|feed\.(?:atom|json)|how-papers-are-chosen|privacy|robots\.txt|sample-email(?:/html)?|search|sitemap.*)?"
+_PUBLIC = re.compile(  # without pictures: they compress no further, and a link to each is fetched a few times at most
+    r"(?!.*/card\.png$)/(?:(?:issues|topics|papers)(?:/.+)?|feed\.(?:atom|json)|how-papers-are-chosen|privacy|robots\.txt|sample-email(?:/html)?|search|sitemap.*)?"
 )
 _PAPER, _ISSUE, _SEARCH = "/papers/", "/issues/", "/search"
 # The parameters that public pages read, except the language, by path, as the site itself writes them. Other parameters

@@ -21,9 +21,11 @@ from digest.papers.paper import Paper, arxiv_id, arxiv_page, canonical_address, 
 from digest.papers.search import stored_similar_papers
 from digest.papers.store import paper as paper_with_id
 from digest.papers.store import votes_of
+from digest.papers.topics import topics_of
 from digest.settings import Settings
 from digest.text import one_line, parse_date
-from digest.web.cards import authors, card, links, paper_card
+from digest.web.cards import authors, card, links, paper_card, share_links
+from digest.web.public import link_pictures
 from digest.web.public.score_labels import score_labels
 from digest.web.public.votes_chart import votes_chart
 from digest.web.site import PageNumber, PageRouter, Site, TheSite, pages_of, same_for_all
@@ -32,9 +34,11 @@ PER_PAGE = 10
 SIMILAR = 4
 _MOST_CITED = 100  # papers in the file of an issue
 _MOST_AUTHORS = 20
+_MOST_TOPICS = 5
 _SCHEMA = "https://schema.org"
 
 router = PageRouter()
+router.include_router(link_pictures.router)  # first, since a paper may have any address
 
 
 @router.page("/issues")
@@ -76,18 +80,17 @@ def issue_page(
     site: TheSite, request: Request, day: str, kind: str = IssueKind.DAILY, page: PageNumber = 1
 ) -> Response:
     """The ranked papers of one date, as they were frozen at the cut; `kind` for what is not the day's own issue."""
-    name, dot, suffix = day.rpartition(".")
-    is_file = suffix in MEDIA_TYPES and bool(dot)
-    day = name if is_file else day
-    ranks = range(1, _MOST_CITED + 1) if is_file else range((page - 1) * PER_PAGE + 1, page * PER_PAGE + 1)
+    (day, of_day), (kind, of_kind) = _file_name(day), _file_name(kind)
+    file_type = of_kind or of_day
+    ranks = range(1, _MOST_CITED + 1) if file_type else range((page - 1) * PER_PAGE + 1, page * PER_PAGE + 1)
     with read_singly(site.engine) as connection:
         part = part_of_issue(connection, ranks, issue_date(day), kind)
     if part is None:
         raise HTTPException(404, _("There’s no issue for this date. The past issues page lists the ones we have."))
     if part.issue.withdrawn_at is not None:
         raise HTTPException(410, _("We’ve withdrawn this issue. You can still search for its papers."))
-    if is_file:
-        return _cited(request, [listed.paper for listed in part.papers], suffix)
+    if file_type:
+        return _cited(request, [listed.paper for listed in part.papers], file_type)
     issue, pages = part.issue, pages_of(part.total, PER_PAGE, page)
     canonical = site.settings.public_url + issue.path
     answer = site.pages.show(
@@ -101,6 +104,7 @@ def issue_page(
         page=page,
         pages=pages,
         canonical=canonical,
+        picture=f"{canonical}/card.png",
         structured=_collection(issue.date, part.papers, canonical, site.settings),
     )
     return same_for_all(request, answer)
@@ -109,9 +113,9 @@ def issue_page(
 @router.page("/papers/{paper_id:path}")
 def paper_page(site: TheSite, request: Request, paper_id: str) -> Response:
     """One paper, its votes over time, the numbers behind its rank, and similar papers."""
-    name, dot, suffix = paper_id.rpartition(".")
-    if dot and suffix in MEDIA_TYPES:
-        return _paper_file(site, request, name, suffix)
+    name, file_type = _file_name(paper_id)
+    if file_type:
+        return _paper_file(site, request, name, file_type)
     address = f"{paper_id}?{request.url.query}" if request.url.query else paper_id
     named = arxiv_id(paper_id) or (paper_id_of(address) if canonical_address(address) else None)
     with read_singly(site.engine) as connection:
@@ -131,17 +135,26 @@ def paper_page(site: TheSite, request: Request, paper_id: str) -> Response:
         paper=paper,
         card=paper_card(paper),
         authors=authors(paper, 40),
-        links=links(paper),
+        links=links(paper, votes),
+        topics=topics_of(paper)[:_MOST_TOPICS],
+        share=share_links(one_line(paper.title), canonical),
         rank=rank,
         labels=score_labels(rank.terms) if rank else None,
         chart=votes_chart(votes),
         similar=[paper_card(other) for other in similar],
         canonical=canonical,
+        picture=f"{canonical}/card.png",
         doi=doi_of(paper),
         published=published(paper),
         structured=_article(paper, canonical),
     )
     return same_for_all(request, answer)
+
+
+def _file_name(text: str) -> tuple[str, str]:
+    """`2511.00001.bib` → its name and its type, which is "" for what names no file to cite from."""
+    name, dot, suffix = text.rpartition(".")
+    return (name, suffix) if dot and suffix in MEDIA_TYPES else (text, "")
 
 
 def _paper_file(site: Site, request: Request, paper_id: str, kind: str) -> Response:

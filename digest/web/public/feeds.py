@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from digest.database.engine import read_singly
 from digest.issues.archive import Appearance, appearances
-from digest.issues.figures import newest_cut
+from digest.issues.figures import count_by_topic, newest_cut
 from digest.issues.store import BEST_FOR_TOPICS
 from digest.language import _
 from digest.papers.topics import Topic, topic_with
@@ -46,9 +46,12 @@ TheTopic = Annotated[Topic | None, Depends(_topic)]
 
 
 @router.page("/topics")
-async def topics_page(site: TheSite, request: Request) -> Response:
-    """Every topic, with its feeds."""
-    return same_for_all(request, site.pages.show("topics", canonical=f"{site.settings.public_url}/topics"))
+def topics_page(site: TheSite, request: Request) -> Response:
+    """Every topic, with the number of its papers in recent issues."""
+    with read_singly(site.engine) as connection:
+        counts = count_by_topic(connection)
+    canonical = f"{site.settings.public_url}/topics"
+    return same_for_all(request, site.pages.show("topics", counts=counts, canonical=canonical))
 
 
 @router.page("/topics/{slug}")

@@ -1,5 +1,6 @@
 """The numbers behind a paper's rank → words. Pure. docs/ranking.md tells what each number is."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from digest.language import Message, _
@@ -30,6 +31,24 @@ _PARTS = {
     "no_votes": _("No voting at its source"),
     "breadth": _("Its turn among papers of the same subject"),
 }
+_VOTES = _("its votes so far")
+_REASONS = {
+    "votes": _VOTES,
+    "near": _VOTES,
+    "pace": _("how fast its votes are growing"),
+    "place": _("its position on that day’s list"),
+    "list": _("the length of that day’s list"),
+    "authors": _("the number of its authors"),
+    "stars": _("the GitHub stars of its code"),
+    "project": _("its project page"),
+    "organization": _("earlier papers from its organisation"),
+    "submitter": _("earlier papers from its submitter"),
+    "submitter_growth": _("how votes grew for its submitter’s earlier papers"),
+    "authors_growth": _("how votes grew for its authors’ earlier papers"),
+    "submitter_papers": _("the number of papers from its submitter"),
+    "words": _("the words of its title and abstract"),
+}
+_MOST_REASONS = 3
 # Evidence other than the votes themselves; most of it counts only while a paper is new.
 EARLY_LABELS = tuple(_PARTS[name] for name in (*CHANCE, "words") if name not in ("age", "votes"))
 _FACTS = {
@@ -71,6 +90,7 @@ class ScoreLabels:
 
     parts: Lines
     facts: Lines
+    reasons: tuple[Message, ...]  # make up over half of the rise of the score; none if too many are needed
 
 
 def score_labels(terms: ScoreTerms) -> ScoreLabels:
@@ -83,7 +103,24 @@ def score_labels(terms: ScoreTerms) -> ScoreLabels:
             (_PARTS.get(name, _plain(name)), value) for name, value in terms.parts.items() if round(value, _DECIMALS)
         ),
         tuple((_FACTS.get(name, _plain(name)), _in_words(name, value)) for name, value in terms.facts.items()),
+        _reasons(terms.parts),
     )
+
+
+def _reasons(parts: Mapping[str, float]) -> tuple[Message, ...]:
+    raised: dict[Message | None, float] = {}
+    for name, value in parts.items():
+        if value > 0 and name != "age":  # which is the same for every paper of that age
+            raised[_REASONS.get(name)] = raised.get(_REASONS.get(name), 0.0) + value
+    half, told, reasons = sum(raised.values()) / 2, 0.0, list[Message]()
+    for reason, value in sorted(raised.items(), key=lambda item: -item[1])[:_MOST_REASONS]:
+        if reason is None:
+            break
+        reasons.append(reason)
+        told += value
+        if told > half:
+            return tuple(reasons)
+    return ()
 
 
 def part_label(name: str) -> str:

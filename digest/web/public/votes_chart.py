@@ -1,13 +1,15 @@
-"""Votes over time → a small line for the page of a paper. Pure; SVG attributes alone, as our CSP wants it."""
+"""Votes over time → a plot for the page of a paper. Pure; SVG attributes alone, as our CSP wants it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
 from digest.language import Message, _, n_
 from digest.papers.paper import Votes
 
-WIDTH, HEIGHT, EDGE = 320, 88, 6
+WIDTH, HEIGHT = 360, 150
+LEFT, RIGHT, TOP, BOTTOM = 38, 334, 12, 124  # of the part with the line
+_MOST_DATES = 4
 _MOST_POINTS = 48
 _MOST_ON_A_CARD = 14
 
@@ -20,6 +22,8 @@ class VotesChart:
     area: str  # `points` of a polygon: the line, closed along the bottom
     last: tuple[float, float]
     words: Message  # the same in a sentence
+    counts: tuple[tuple[float, int], ...]  # heights with their labels
+    times: tuple[tuple[float, date | str], ...]  # places with their labels: days, or hours such as `08:00`
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +53,9 @@ def votes_chart(votes: Sequence[Votes]) -> VotesChart | None:
     if len(seen) < 2 or not seen[-1][1]:
         return None
     (start, first), (end, last) = seen[0], seen[-1]
-    seconds, most = (end - start).total_seconds(), max(count for _, count in seen)
-    points = [
-        (
-            round(EDGE + (WIDTH - 2 * EDGE) * (at - start).total_seconds() / seconds, 1),
-            round(HEIGHT - EDGE - (HEIGHT - 2 * EDGE) * count / most, 1),
-        )
-        for at, count in seen
-    ]
+    most = max(count for _at, count in seen)
+    points = [(_x(at, start, end), _y(count, most)) for at, count in seen]
     line = " ".join(f"{x:g},{y:g}" for x, y in points)
-    area = f"{EDGE},{HEIGHT - EDGE} {line} {WIDTH - EDGE},{HEIGHT - EDGE}"
     words = _(
         "From %(first)s on %(start)s to %(last)s on %(end)s.",
         first=_counted(first),
@@ -66,7 +63,38 @@ def votes_chart(votes: Sequence[Votes]) -> VotesChart | None:
         last=_counted(last),
         end=_moment(end),
     )
-    return VotesChart(line, area, points[-1], words)
+    return VotesChart(
+        line=line,
+        area=f"{LEFT},{BOTTOM} {line} {RIGHT},{BOTTOM}",
+        last=points[-1],
+        words=words,
+        counts=tuple((_y(count, most), count) for count in _round_counts(most)),
+        times=tuple((_x(at, start, end), label) for at, label in _times(start, end)),
+    )
+
+
+def _x(at: datetime, start: datetime, end: datetime) -> float:
+    return round(LEFT + (RIGHT - LEFT) * ((at - start) / (end - start)), 1)
+
+
+def _y(count: int, most: int) -> float:
+    return round(BOTTOM - (BOTTOM - TOP) * count / most, 1)
+
+
+def _round_counts(most: int) -> range:
+    """0 and one to three round numbers up to `most`."""
+    steps = (digit * 10**power for power in range(9) for digit in (1, 2, 5))
+    return range(0, most + 1, next(step for step in steps if most // step <= 3))
+
+
+def _times(start: datetime, end: datetime) -> list[tuple[datetime, date | str]]:
+    """A few midnights; the first and the last hour where there is less than two of those."""
+    first = start.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    midnights = [first + timedelta(days=day) for day in range((end - first).days + 1)]
+    if len(midnights) < 2:
+        return [(at, f"{at:%H:%M}") for at in (start, end)]
+    step = -(-len(midnights) // _MOST_DATES)
+    return [(at, at.date()) for at in midnights[::step]]
 
 
 def _totals(votes: Sequence[Votes]) -> list[tuple[datetime, int]]:

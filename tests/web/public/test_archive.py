@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from html import unescape
 
 import pytest
 from sqlalchemy import insert
@@ -11,8 +12,9 @@ from digest.database.tables import papers
 from digest.issues.issue import IssueSettings
 from digest.issues.store import NewIssue, add_issue, set_status
 from digest.ledger.kinds import IssueStatus
-from digest.papers.paper import Paper, RankedPaper, paper_id_of
+from digest.papers.paper import Paper, RankedPaper, Votes, paper_id_of
 from digest.papers.score_terms import ScoreTerms
+from digest.papers.store import keep_votes
 from digest.web.cards import authors, links, paper_card
 from tests.web.conftest import START, Visit
 
@@ -127,6 +129,29 @@ def test_a_paper_page_explains_the_place_with_every_number(visit: Visit) -> None
     assert 'href="https://arxiv.org/pdf/2511.00002"' in page
     assert 'href="https://code.example/2"' in page
     assert 'href="/issues/2026-11-23"' in page
+    assert page.index("<details>") < page.index("Score breakdown") < page.index("decay") < page.index("</details>")
+
+
+def test_a_paper_page_links_to_the_discussion_topics_citations_and_ways_to_share(visit: Visit) -> None:
+    robot = paper(2, title="Robots & <arms>", categories=("cs.RO",))
+    store(visit, robot)
+    with transaction(visit.engine) as connection:
+        keep_votes(connection, [Votes(robot.id, "huggingface", LISTED, 3)])
+    page = unescape(visit.browser.get("/papers/2511.00002").text)
+    for address in (
+        "https://huggingface.co/papers/2511.00002",
+        "/topics/robotics",
+        "/papers/2511.00002.bib",
+        "https://bsky.app/intent/compose?text=Robots%20%26%20%3Carms%3E%20http%3A%2F%2F127.0.0.1%3A8000%2Fpapers%2F2511.00002",
+    ):
+        assert f'href="{address}"' in page
+
+
+def test_every_issue_links_to_files_that_cite_its_papers(visit: Visit) -> None:
+    for kind, path in (("daily", "/issues/2026-11-23"), ("weekly", "/issues/2026-11-23/weekly")):
+        cut(visit, [paper(1)], kind=kind)
+        assert f'href="{path}.bib"' in visit.browser.get(path).text
+        assert "2511.00001" in visit.browser.get(f"{path}.bib").text
 
 
 def test_no_page_or_feed_calls_ranked_or_best_what_nobody_voted_on(visit: Visit) -> None:

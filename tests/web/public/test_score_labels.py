@@ -12,3 +12,17 @@ def test_parts_that_add_nothing_are_left_out_and_the_others_are_in_words():
 
 def test_a_term_of_an_older_formula_keeps_its_name():
     assert score_labels(ScoreTerms.from_dict({"old_term": 1.5})).facts == (("old term", 1.5),)
+
+
+def test_the_reasons_make_more_than_half_of_what_raised_the_score_or_are_not_told():
+    def reasons(**parts: float) -> list[str]:
+        return [str(reason) for reason in score_labels(ScoreTerms(parts=parts)).reasons]
+
+    assert reasons(age=5, votes=3, near=1, pace=2, waiting=-1) == ["its votes so far"]
+    assert reasons(votes=-4, authors_growth=1, words=1.2, stars=0.5) == [
+        "the words of its title and abstract",
+        "how votes grew for its authors’ earlier papers",
+    ]
+    assert reasons(old_term=4, votes=1) == []
+    assert reasons(votes=-1, waiting=-1) == []
+    assert reasons(**dict.fromkeys(("votes", "pace", "place", "list", "authors", "stars", "project"), 1.0)) == []

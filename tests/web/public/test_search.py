@@ -2,6 +2,7 @@
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 
@@ -163,7 +164,13 @@ def test_votes_of_several_sources_are_added_up() -> None:
     chart = votes_chart([seen("a", 8, 1), seen("b", 9, 5), seen("a", 10, 3)])
     assert chart is not None
     assert chart.words.startswith("From 1 vote on 22 November 2026, 08:00 UTC to 8 votes")
-    assert [point.split(",")[0] for point in chart.line.split()] == ["6", "160", "314"]
+    assert [point.split(",")[0] for point in chart.line.split()] == ["38", "186", "334"]
+    assert [count for _y, count in chart.counts] == [0, 5]
+    assert chart.times == ((38.0, "08:00"), (334.0, "10:00"))
+    weeks = votes_chart([Votes("x", "a", LISTED + timedelta(days=day), 7 * day) for day in range(15)])
+    assert weeks is not None
+    assert [count for _y, count in weeks.counts] == [0, 50]
+    assert [str(day) for _x, day in weeks.times] == ["2026-11-23", "2026-11-27", "2026-12-01", "2026-12-05"]
     assert votes_chart([seen("a", 8, 1)]) is None
     many = votes_chart([Votes("x", "a", LISTED.replace(minute=n // 20, second=n % 20), n) for n in range(900)])
     assert many is not None

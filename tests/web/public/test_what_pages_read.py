@@ -1,5 +1,6 @@
 """Pages read what they show and no more, so that an archive of many papers takes them no longer."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -54,6 +55,9 @@ def test_topics_show_a_paper_once_however_many_issues_rank_it(visit: Visit) -> N
     page = visit.browser.get("/topics/robotics").text
     assert page.index("Paper number 3<") < page.index("Paper number 1<")
     assert page.count("Paper number 1<") == 1
+    assert re.findall(r'"/topics/([\w-]+)">[^<]*</a><span>([^<]*)', visit.browser.get("/topics").text) == [
+        ("robotics", "2 papers")
+    ]
     with transaction(visit.engine) as connection:
         set_status(connection, first, IssueStatus.CANCELLED)
     page = visit.browser.get("/topics/robotics").text
