@@ -200,6 +200,7 @@ class Appearance:
     """A paper in the first issue that ranked it among the best."""
 
     listed: ListedPaper
+    day: date  # of the issue
     cut_at: datetime
 
 
@@ -232,7 +233,7 @@ def appearances(
     """
     values = {"best": best, "first": limit, "after": offset} | ({"topic": topic} if topic else {})
     rows = connection.execute(_appearances_query(has_topic=topic is not None), values).all()
-    return [Appearance(_listed_in(row), row.cut_at) for row in rows], rows[0].total if rows else 0
+    return [Appearance(_listed_in(row), row.day, row.cut_at) for row in rows], rows[0].total if rows else 0
 
 
 @cache
@@ -246,7 +247,7 @@ def _appearances_query(has_topic: bool) -> Select[Any]:
     newest_first = first.order_by(first.selected_columns.date.desc(), issue_papers.c.rank)
     shown = newest_first.limit(bindparam("first", type_=Integer)).offset(bindparam("after", type_=Integer)).subquery()
     return (
-        select(*_listed_columns(), shown.c.cut_at, shown.c.total)
+        select(*_listed_columns(), shown.c.date.label("day"), shown.c.cut_at, shown.c.total)
         .join(shown, (shown.c.issue_id == issue_papers.c.issue_id) & (shown.c.rank == issue_papers.c.rank))
         .order_by(shown.c.date.desc(), issue_papers.c.rank)
     )

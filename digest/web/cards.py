@@ -35,6 +35,7 @@ class PaperCard:
     is_pinned: bool = False  # an editor chose it
     lab: str = ""
     why: Message | None = None  # it is in its issue
+    ranked_on: date | None = None  # the issue that gave its rank, in a list of many issues
     gained: int = 0  # votes of the day before the cut
     code: str = ""  # its address
     stars: int = 0  # of its code

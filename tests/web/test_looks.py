@@ -14,7 +14,9 @@ from tests.web.rendered_pages import WRONG
 
 STYLES = (resource("templates") / "web" / "static" / "digest.css").read_text()
 TEXT = [("ink", "paper"), ("ink", "sheet"), ("soft", "paper"), ("soft", "sheet"), ("blue", "paper"), ("rust", "paper")]
-TEXT += [("rust", "wash"), ("ink", "wash"), ("on-blue", "blue")]
+TEXT += [("rust", "wash"), ("ink", "wash"), ("on-blue", "blue"), ("ink", "mint")]
+TEXT += [("green", "paper"), ("green", "sheet")]
+TEXT += [("rust", "sheet"), ("blue", "sheet"), ("blue", "mint"), ("blue", "wash"), ("green", "mint")]
 
 
 def palettes() -> list[dict[str, str]]:

@@ -28,7 +28,7 @@ from digest.web.cards import authors, card, links, paper_card, share_links
 from digest.web.public import link_pictures
 from digest.web.public.score_labels import score_labels
 from digest.web.public.votes_chart import votes_chart
-from digest.web.site import PageNumber, PageRouter, Site, TheSite, pages_of, same_for_all
+from digest.web.site import REVALIDATED, PageNumber, PageRouter, Site, TheSite, pages_of, same_for_all
 
 PER_PAGE = 10
 SIMILAR = 4
@@ -44,33 +44,42 @@ router.include_router(link_pictures.router)  # first, since a paper may have any
 @router.page("/issues")
 def issues_page(site: TheSite, request: Request) -> Response:
     """The issues of one month, the newest when none is named, and the way to all others."""
+    return same_for_all(request, _months(site, request))
+
+
+def _months(site: Site, request: Request, for_week: bool = False) -> Response:
     with read_singly(site.engine) as connection:
         months = months_of_issues(connection)
         month = _month(request.query_params.get("month", ""), months)
         days = days_in(connection, month) if month else []
     years = {year: list(of_year) for year, of_year in groupby(months, key=lambda month: month.year)}
     canonical = f"{site.settings.public_url}/issues"
-    return same_for_all(
-        request, site.pages.show("issues", days=days, month=month, months=months, years=years, canonical=canonical)
+    return site.pages.show(
+        "issues", days=days, month=month, months=months, years=years, canonical=canonical, for_week=for_week
     )
 
 
 @router.page("/latest")
 def latest_issue(site: TheSite) -> Response:
     """On to the newest issue, else to the front page."""
-    return _on_to_newest(site, IssueKind.DAILY, "/")
+    return _on_to_newest(site, IssueKind.DAILY) or _redirect(site, "/")
 
 
 @router.page("/week")
-def this_week(site: TheSite) -> Response:
-    """On to the newest weekly issue, else to the issues of the month."""
-    return _on_to_newest(site, IssueKind.WEEKLY, "/issues")
+def this_week(site: TheSite, request: Request) -> Response:
+    """On to the newest weekly issue; before the first, the daily issues, and why."""
+    if newest := _on_to_newest(site, IssueKind.WEEKLY):
+        return newest
+    return same_for_all(request, _months(site, request, for_week=True), cache=REVALIDATED)
 
 
-def _on_to_newest(site: Site, kind: str, otherwise: str) -> Response:
+def _on_to_newest(site: Site, kind: str) -> Response | None:
     with read_singly(site.engine) as connection:
         part = part_of_issue(connection, range(1), kind=kind)
-    path = part.issue.path if part else otherwise
+    return _redirect(site, part.issue.path) if part else None
+
+
+def _redirect(site: Site, path: str) -> Response:
     return RedirectResponse(site.pages.at(path), 302, {"Cache-Control": "no-cache"})
 
 

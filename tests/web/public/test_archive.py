@@ -56,7 +56,7 @@ def test_the_front_page_shows_the_ten_best_of_the_newest_issue(visit: Visit) -> 
     page = visit.browser.get("/").text
     assert re.findall(r"Paper number (\d+)<", page) == [str(n) for n in range(1, 11)]
     assert "Monday, 23 November 2026" in page
-    assert "100 votes" in page
+    assert "<b>100</b> votes" in page
     assert "Paper Lab" in page
     assert "Ada, Alan and 1 more" in page
     assert '<time datetime="2026-11-22">22 Nov</time>' in page
@@ -224,7 +224,7 @@ def test_what_others_wrote_is_text_and_never_markup(visit: Visit) -> None:
         assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; {{ 7 * 7 }}" in page
         assert "<script>" not in page
         assert "<img" not in page
-        assert "<b>" not in page
+        assert "<b>Ada" not in page
         assert 'href="javascript:' not in page
         assert 'href="http://plain' not in page
         assert '"onmouseover' not in page
@@ -277,3 +277,36 @@ def test_papers_can_be_taken_along_to_reference_managers(visit: Visit) -> None:
     assert visit.browser.get("/issues/2026-11-23.ris").text.count("TY  -") == 2
     assert visit.browser.get("/papers/2511.00099.bib").status_code == 404
     assert visit.browser.get("/issues/2026-11-20.bib").status_code == 404
+
+
+def test_before_the_first_weekly_issue_its_menu_item_leads_to_the_daily_ones_and_says_why(visit: Visit) -> None:
+    cut(visit, [paper(1)])
+    page = visit.browser.get("/week").text
+    assert "no weekly issue yet" in page
+    assert 'href="/issues/2026-11-23"' in page
+    assert '<a href="/week" aria-current="page">' in page
+    assert "no weekly issue yet" not in visit.browser.get("/issues").text
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_the_menu_marks_the_page_and_the_section_it_is_in(filled: Visit) -> None:
+    marked = {"/": [], "/topics": [("/topics", "page")], "/topics/efficiency": [("/topics", "true")]}
+    marked |= {"/issues": [("/issues", "page")], "/latest": [("/latest", "page")]}
+    marked |= {"/issues/2026-11-21": [("/issues", "true")], "/manage": [("/manage", "page")]}
+    for path, expected in marked.items():
+        menu = filled.browser.get(path).text.partition("<nav")[2].partition("</nav>")[0]
+        assert re.findall(r'href="([^"]+)" aria-current="(\w+)"', menu) == expected, path
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_rank_on_a_topics_page_names_the_issue_it_is_from(filled: Visit) -> None:
+    card = filled.browser.get("/topics/efficiency").text.split('<li class="card">')[1]
+    assert re.search(r'No\. \d+ of the day.* · <a href="/issues/2026-11-23"><time datetime="2026-11-23">', card)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_on_a_chinese_page_english_titles_say_that_they_are_english(filled: Visit) -> None:
+    titles = re.findall(r'class="title"[^>]*', filled.browser.get("/latest?lang=zh-CN").text)
+    assert sum('lang="en"' in title for title in titles) == 8
+    assert not any('lang="zh"' in title for title in titles)
+    assert 'lang="en"' not in "".join(re.findall(r'class="title"[^>]*', filled.browser.get("/latest").text))
