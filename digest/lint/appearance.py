@@ -29,6 +29,7 @@ _PROPERTIES = re.compile(
     r"-(ms|webkit)-text-size-adjust|opacity|overflow(-wrap)?|padding(-(top|right|bottom|left))?|"
     r"table-layout|text-(align|decoration|indent|transform)|vertical-align|white-space|width"
 )
+_BEFORE_FAMILY = re.compile(r"^.*\d\S*\s+")  # weight, size and line height in the shorthand `font`
 _DISPLAYS = re.compile(r"none|block|inline|inline-block|table|table-cell|table-row")
 _UNKNOWN_VALUES = re.compile(r"url\(|var\(|calc\(|\d(rem|vw|vh)\b|expression\(", re.IGNORECASE)
 _HEX = re.compile(r"#[0-9a-fA-F]{6}")
@@ -71,7 +72,8 @@ def _soft_colours(message: ParsedMessage) -> Iterator[str]:
 
 
 def _fonts(message: ParsedMessage) -> Iterator[str]:
-    families = [value for name, value, _ in _declarations(message) if name == "font-family"]
+    declared = [(name, value) for name, value, _ in _declarations(message) if name in ("font-family", "font")]
+    families = [value if name == "font-family" else _BEFORE_FAMILY.sub("", value) for name, value in declared]
     others = [family for family in families if family.rpartition(",")[2].strip().strip("'\"").lower() not in _GENERIC]
     yield from (f"no generic family at the end of {family[:60]}" for family in others)
     quoted = [style for style in _style_attributes(message) if '"' in style]
