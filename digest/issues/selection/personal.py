@@ -61,6 +61,8 @@ class PersonalList:
         outsider = self._outsider()
         if outsider is not None and all(index != outsider for index, _penalties in chosen):
             chosen = self._with_outsider(chosen, outsider)
+        if len(chosen) > 1 and chosen[0][0] == outsider:
+            chosen[:2] = chosen[1], chosen[0]
         chosen = [*((index, NO_PENALTIES) for index in numbers_in(pinned)), *chosen]
         named = [
             index for index, _penalties in chosen if self._is_close(index) and names_neighbour(self._interests(index))

@@ -137,6 +137,14 @@ def test_one_paper_from_outside_is_labelled_and_has_a_place_kept_for_it():
     assert ids(without) == [one.id for one in speech[:5]]
 
 
+@pytest.mark.parametrize("papers", [2, 3, 5])
+def test_the_paper_from_outside_is_not_the_first_even_if_it_is_the_best_of_the_day(papers):
+    own = [replace(one, categories=("cs.SD",)) for one in TEN[5:]]
+    chosen = select(issue_of(*TEN[:5], *own), Preferences(papers=papers, topics=("speech",)), set())
+    assert chosen.picks[1].why == OUTSIDE
+    assert ids(chosen)[:2] == [own[0].id, TEN[0].id]
+
+
 @pytest.mark.parametrize("wants", [Preferences(), Preferences(keywords=("nowhere",)), Preferences(papers=1)])
 def test_who_asked_for_nothing_that_is_there_gets_no_surprise(wants):
     assert OUTSIDE not in [pick.why for pick in select(issue_of(*TEN), wants, set()).picks]
