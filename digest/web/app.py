@@ -54,7 +54,7 @@ log = structlog.get_logger()
 # Routes are tried in this order, each for some time: those that are asked for most come first.
 _PAGES = (
     *(signup, archive, feeds, search, discovery, choosing, privacy, sample_email),
-    *(preferences, forecast, unsubscribing, welcome, next_email, feedback, suggestions),
+    *(forecast, preferences, unsubscribing, welcome, next_email, feedback, suggestions),
     *(library, saved_list, own_feed),
 )
 _THREADS = 3  # that read the database for pages, of which searches take two; more would only take turns in Python

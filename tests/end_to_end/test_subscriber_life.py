@@ -122,7 +122,7 @@ def test_from_signing_up_to_leaving(life):
     for _ in range(3):
         assert life.browser.get(confirm).status_code == 200
     assert life.audit(WEDNESDAY) == {}
-    assert life.browser.post(confirm).status_code == 200
+    assert life.browser.post(confirm, follow_redirects=True).status_code == 200
     first = life.next_mail()
     assert first["To"] == ADDRESS
     assert len(papers_in(first)) == 10

@@ -71,7 +71,9 @@ def fields(text: str) -> set[str]:
 
 
 def templates() -> list[Path]:
-    every = [path for path in sorted(TEMPLATES.rglob("*")) if path.suffix in (".html", ".txt")]
+    every = [
+        path for path in sorted(TEMPLATES.rglob("*")) if path.suffix in (".html", ".txt") and "static" not in path.parts
+    ]
     return [
         path
         for path in every

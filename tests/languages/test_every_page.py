@@ -29,10 +29,10 @@ PAPER = "2603.00000"
 MAIL = b"Feedback-ID: x:link:y\nFrom: a@example.org\nTo: b@example.org\n\nText"
 KNOWN = (
     "Daily Papers", "help@example.org", "1 Paper Street", ADDRESS, "English", "pending@example.org", "localhost",
-    "BibTeX", "RIS",
+    "BibTeX", "RIS", "Bluesky", "LinkedIn",
     "a@example.org", "b@example.org", "Feedback-ID", "From", "To", "Text", "gmail", "attention", "zebra", "x:link:y",
     *get_day_names("wide", locale=CODE).values(), *get_month_names("abbreviated", locale=CODE).values(),
-    "and 9 more, 23",  # in the subject of the sample email: emails are in the installed languages alone
+    "and 7 more",  # in the subject of the sample email: emails are in the installed languages alone
 )  # fmt: skip
 
 

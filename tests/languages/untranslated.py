@@ -11,13 +11,21 @@ from jinja2 import Environment, nodes
 
 TRANSLATES = {"_", "gettext", "ngettext", "pgettext", "npgettext"}
 SPOKEN = {"alt", "title", "aria-label", "aria-description", "placeholder", "content", "label", "summary"}
-UNSPOKEN_META = {"viewport", "color-scheme", "supported-color-schemes", "format-detection", "robots", "referrer"}
+UNSPOKEN_META = {
+    "viewport",
+    "color-scheme",
+    "supported-color-schemes",
+    "format-detection",
+    "robots",
+    "referrer",
+    "twitter:card",
+}
 SILENT = ("style", "script", "kbd")  # the last is what is typed: examples
 HOLE = "\ufffc"  # stands for an expression
 # Names and forms that are the same in every language, and what blocks and macros give to attributes.
 ALIKE = re.compile(
-    r"email|you@example\.org|Europe/Berlin|https?://\S+|UTC|arXiv|GitHub|PDF|Atom|JSON|noindex|cs\.CL"
-    r"|\b(?:article|website|wide)\b|aria-\w+=\"[^\"]*\""
+    r"email|BibTeX|RIS|Bluesky|LinkedIn|you@example\.org|Europe/Berlin|https?://\S+|UTC|arXiv|GitHub|PDF|Atom|JSON|noindex|cs\.CL"
+    r"|/(?:inbox|topics|manage|week|issues|latest)|(?:article|website|wide)\b|aria-\w+=\"[^\"]*\""
 )
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _SPEECH = re.compile(r"[A-Z][a-z]+|[^\W\d_]+ [^\W\d_]+")  # what a string in an expression looks like if it is read

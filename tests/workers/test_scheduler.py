@@ -254,13 +254,25 @@ def test_feedback_by_a_link_in_one_email_decides_on_the_next(jobs, engine, clock
     hands.deliver()
     (email,) = hands.server.taken_for("ada@example.com")
     text = " ".join(opened(email).get_body(("plain",)).get_content().split())
-    assert "like “Graphs and their nodes”, which you liked" in text
+    assert "Like “Graphs and their nodes”, which you liked" in text
 
 
 def test_schedules_tick_in_utc_keep_nothing_and_run_late_ones_once(jobs):
     made = schedule(jobs)
     assert str(made.timezone) == "UTC"
-    names = {"collect", "cut", "sweep", "finish", "notices", "bounces", "profiles", "fit", "similar", "tidy"}
+    names = {
+        "collect",
+        "cut",
+        "sweep",
+        "finish",
+        "notices",
+        "bounces",
+        "profiles",
+        "fit",
+        "libraries",
+        "similar",
+        "tidy",
+    }
     assert {job.id for job in made.get_jobs()} == names
     defaults = made._job_defaults
     assert (defaults["coalesce"], defaults["max_instances"], defaults["misfire_grace_time"]) == (True, 1, None)

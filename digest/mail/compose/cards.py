@@ -12,7 +12,7 @@ from digest.text import breakable, cut, short_title, wire_cost
 # Gmail clips encoded HTML beyond about 100 kB. These limits keep any 25 papers below that in every language: the
 # excerpt is cut shorter if the rest of a card is long.
 TITLE, EXCERPT, NAME, ORGANIZATION = 180, 240, 32, 44
-_ROOM = 1_250  # bytes of encoded HTML for the words and links of a card, without the subscriber's own reason
+_ROOM = 1_200  # bytes of encoded HTML for the words and links of a card, without the subscriber's own reason
 _SHORTEST_EXCERPT = 60  # bytes
 LONGEST_URL = 130  # on the wire
 _PLAIN_URL = re.compile(r"https://[A-Za-z0-9.-]+(:\d+)?([/?#][!#-;=?-\[\]_a-z~]*)?")

@@ -113,7 +113,7 @@ def issue_page(
         page=page,
         pages=pages,
         canonical=canonical,
-        picture=f"{canonical}/card.png",
+        og_image=f"{canonical}/card.png",
         structured=_collection(issue.date, part.papers, canonical, site.settings),
     )
     return same_for_all(request, answer)
@@ -152,7 +152,7 @@ def paper_page(site: TheSite, request: Request, paper_id: str) -> Response:
         chart=votes_chart(votes),
         similar=[paper_card(other) for other in similar],
         canonical=canonical,
-        picture=f"{canonical}/card.png",
+        og_image=f"{canonical}/card.png",
         doi=doi_of(paper),
         published=published(paper),
         structured=_article(paper, canonical),

@@ -72,6 +72,7 @@ def test_the_choice_and_the_last_check_agree_about_every_kind_status_pause_suppr
     assert len(claims) == len(people) * (len(ISSUE_OF) * len(ISSUES) + 4)
     assert set(reasons.values()) == {None, *SkipReason} - {
         SkipReason.NOTHING_NEW,
+        SkipReason.NOTHING_FOLLOWED,
         SkipReason.EMPTY_ISSUE,
         SkipReason.TOO_FEW,
         SkipReason.RESTORED,

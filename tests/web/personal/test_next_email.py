@@ -39,8 +39,8 @@ def test_it_says_when_it_is_due_and_shows_papers_that_were_not_sent(
     page, frame = visit.browser.get(path), visit.browser.get(f"{path}/html")
     assert f"{day} 2026 at 07:00" in page.text
     assert "frame-src 'self'" in page.headers["content-security-policy"]
-    assert "/papers/2603.00003" in frame.text
-    assert "/papers/2603.00000" not in frame.text
+    assert "arxiv.org/abs/2603.00003" in frame.text
+    assert "arxiv.org/abs/2603.00000" not in frame.text
     assert "/u/" not in frame.text
     for answer in (page, frame):
         assert answer.headers["cache-control"] == "no-store"
@@ -51,7 +51,7 @@ def test_what_waits_to_be_sent_is_shown_as_it_will_be(visit: Visit, filled: Visi
     assert visit.queued() == ["confirmation", "digest"]
     page, frame = (visit.browser.get(f"/my/{token}/next-email{more}") for more in ("", "/html"))
     assert "23 November 2026" in page.text
-    assert "/papers/2603.00000" in frame.text
+    assert "arxiv.org/abs/2603.00000" in frame.text
 
 
 def test_looking_stores_nothing_but_how_often_and_that_is_limited(visit: Visit, filled: Visit) -> None:

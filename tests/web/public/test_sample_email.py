@@ -5,14 +5,14 @@ import re
 import pytest
 
 from tests.support.scenario import ON_SQLITE
-from tests.web.conftest import START, Visit
+from tests.web.conftest import Visit
 
 pytestmark = ON_SQLITE
 
 
 def test_it_shows_the_newest_issue_as_it_is_emailed(filled: Visit) -> None:
     page, frame = (filled.browser.get(path) for path in ("/sample-email", "/sample-email/html"))
-    assert f"{START.day} Nov" in page.text
+    assert "Subject:" in page.text
     assert "Attention, quantization" in frame.text
     assert "frame-src 'self'" in page.headers["content-security-policy"]
     assert "sandbox" in frame.headers["content-security-policy"]
@@ -28,7 +28,7 @@ def test_its_language_is_that_of_the_page_and_no_link_in_it_is_personal(filled: 
     frame = filled.browser.get(f"/sample-email/html?lang={lang}").text
     assert f'lang="{lang}"' in frame
     links = re.findall(r'href="([^"]+)"', frame)
-    assert any("/papers/" in link for link in links)
+    assert any("arxiv.org/" in link for link in links)
     assert [link for link in links if re.search(r"/(u|preferences|feedback|confirm|my)/", link)] == []
 
 
