@@ -145,14 +145,14 @@ def test_from_the_front_page_to_the_last_mail(ada, clock, redis_url):
     ada.press("Yes, send me the papers")
     ada.picture("confirmed")
 
-    first = papers_in(ada.mail("and 7 more"))
+    first = papers_in(ada.mail("and [0-9]+ more"))
     ada.picture("first-issue")
     assert len(first) == 10
 
     thursday = WEDNESDAY + timedelta(days=1)
     clock.move_to(at(thursday, 7, 1))
     _cut(thursday)
-    mail = ada.mail("5 Mar")
+    mail = ada.mail("and [0-9]+ more", 2)
     second = papers_in(mail)
     assert len(second) == 10
     assert not first & second
@@ -161,7 +161,7 @@ def test_from_the_front_page_to_the_last_mail(ada, clock, redis_url):
     ada.picture("the-same-on-the-web")
     assert set(ada.page.locator(".card .title").all_inner_texts()) == second
 
-    ada.follow(ada.mail("5 Mar").get_by_role("link", name="Preferences"))
+    ada.follow(ada.mail("and [0-9]+ more", 2).get_by_role("link", name="Preferences"))
     ada.page.get_by_label("Papers per email").fill("2")
     ada.page.get_by_label("Delivery time").select_option("15")
     ada.page.get_by_label("Keywords").fill("x" * 100)
