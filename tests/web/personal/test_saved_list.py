@@ -23,7 +23,7 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], i
 
 
 def press(visit: Visit, paper: str, save: str = "yes") -> str:
-    """Press the button on the feedback page of a paper, and return the page that answers."""
+    """Submit the form on the feedback page of a paper, and return the page that answers."""
     token = visit.token(Purpose.FEEDBACK, visit.subscriber())
     return visit.browser.post(f"/feedback/{token}/papers/{paper}", data={"save": save}).text
 
