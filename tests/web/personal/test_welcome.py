@@ -41,7 +41,7 @@ def test_confirming_shows_the_first_papers_and_topics_which_choose_them_anew(vis
     after = visit.browser.post(path, data={"topics": "vision"}).text
     assert "Saved." in after
     assert "2603.00020" in papers_on(after)
-    assert "you follow" in after
+    assert "You follow" in after
     assert visit.subscriber().preferences.topics == ("vision",)
     assert papers_on(visit.browser.get(path).text) == papers_on(after)
     assert visit.queued().count("digest") == 1
