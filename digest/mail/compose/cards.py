@@ -71,10 +71,15 @@ def _taken(value: Any) -> int:
 def _excerpt(paper: Paper, room: int) -> str:
     if room < _SHORTEST_EXCERPT:
         return ""
-    text = paper.gist
+    text = _gist(paper)
     words = cut(text, EXCERPT, room)
     more = wire_cost(words) + _breaks(words) - room
     return cut(text, EXCERPT, room - more) if more > 0 else words
+
+
+def _gist(paper: Paper) -> str:
+    """Without "https://", which would be a link in the text part alone, and which screen readers spell out."""
+    return re.sub(r"https?://", "", paper.gist)
 
 
 def _breaks(text: str) -> int:
@@ -89,7 +94,7 @@ def short_name(paper: Paper, longest: int, language: Language) -> str:
 
 def sentence(paper: Paper) -> str:
     """Return the sentence for the preheader of a message with this paper alone; "" if the paper has no text."""
-    return cut(paper.gist, SENTENCE, 3 * SENTENCE)
+    return cut(_gist(paper), SENTENCE, 3 * SENTENCE)
 
 
 def _worded_links(ranked: RankedPaper, language: Language) -> list[tuple[Message, str, str]]:

@@ -320,3 +320,11 @@ def test_an_issue_of_an_earlier_version_is_signed_with_the_first_key() -> None:
         IssueComposer(issue, Fragments.from_json(STORED), SIGNING).compose(replace(DRAFT, issue=issue)).envelope.message
     )
     assert b"DKIM-Signature" not in message
+
+
+def test_an_address_in_an_abstract_is_no_link_in_either_part() -> None:
+    told = "We present a benchmark of sorting, and its code is at https://sorting.example."
+    issue = an_issue([a_paper(1, abstract=told, summary="")])
+    message = a_composer(issue).compose(a_draft(issue, everything_in(issue))).envelope.message
+    assert "at sorting.example" in ParsedMessage(message).text
+    assert broken(message) == []
