@@ -176,7 +176,7 @@ def paper_and_place(connection: Connection, paper_id: str) -> tuple[Paper, Issue
 @cache
 def _place_query() -> Select[Any]:
     columns = (issues.c.date, issue_papers.c.rank, issue_papers.c.score, issue_papers.c.terms)
-    in_issues = issue_papers.join(issues, (issues.c.id == issue_papers.c.issue_id) & _is_shown(issues))
+    in_issues = issue_papers.join(issues, (issues.c.id == issue_papers.c.issue_id) & is_shown(issues))
     return (
         select(*(papers.c[name] for name in COLUMNS), *columns, _count_papers().label("of"))
         .select_from(papers.outerjoin(in_issues, issue_papers.c.paper_id == papers.c.id))
@@ -288,8 +288,9 @@ def _is_voted() -> ColumnElement[bool]:
 
 
 def _shown(query: Select[Any], issue: FromClause = issues) -> Select[Any]:
-    return query.where(_is_shown(issue))
+    return query.where(is_shown(issue))
 
 
-def _is_shown(issue: FromClause) -> ColumnElement[bool]:
+def is_shown(issue: FromClause = issues) -> ColumnElement[bool]:
+    """True for a daily issue that the archive and the feeds show."""
     return (issue.c.kind == IssueKind.DAILY) & is_listed(issue)

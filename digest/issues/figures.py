@@ -1,4 +1,4 @@
-"""Numbers of past issues: how many there are, and the votes and scores of one, and their dates."""
+"""Figures of past issues: counts, dates, and the votes and scores of one."""
 
 from datetime import date, datetime
 from functools import cache
@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Integer, Select, bindparam, func, select
 
 from digest.database.tables import issue_papers, issue_topics, issues
-from digest.issues.archive import first_appearances
-from digest.issues.store import BEST_FOR_TOPICS, is_listed
-from digest.ledger.kinds import IssueKind, IssueStatus
+from digest.issues.archive import first_appearances, is_shown
+from digest.issues.store import BEST_FOR_TOPICS
+from digest.ledger.kinds import IssueStatus
 
 
 def votes_and_scores(connection: Connection, issue_id: int) -> list[tuple[float, float]]:
@@ -48,15 +48,19 @@ def papers_since(connection: Connection, issue_id: int) -> frozenset[str]:
 
 
 def newest_cut(connection: Connection) -> datetime | None:
-    is_shown = (issues.c.kind == IssueKind.DAILY) & is_listed()
-    query = select(issues.c.cut_at).where(is_shown).order_by(issues.c.date.desc()).limit(1)
-    return connection.execute(query).scalar()
+    """Return when the newest issue that is shown was cut."""
+    return connection.execute(_newest_cut_query()).scalar()
+
+
+@cache  # building it takes longer than running it
+def _newest_cut_query() -> Select[Any]:
+    return select(issues.c.cut_at).where(is_shown()).order_by(issues.c.date.desc()).limit(1)
 
 
 def days_of_issues(connection: Connection, limit: int) -> list[date]:
     """Return the dates of the issues that are shown, newest first."""
-    shown = select(issues.c.date).where(issues.c.kind == IssueKind.DAILY, is_listed(issues))
-    return list(connection.scalars(shown.order_by(issues.c.date.desc()).limit(limit)))
+    query = select(issues.c.date).where(is_shown()).order_by(issues.c.date.desc()).limit(limit)
+    return list(connection.scalars(query))
 
 
 def count_by_topic(connection: Connection) -> dict[str, int]:

@@ -65,7 +65,7 @@ class RefusalSums:
 
     @property
     def is_partial(self) -> bool:
-        """True if there are older refusals that are not in `by_code`."""
+        """True if `by_code` may lack older refusals."""
         return self.total >= _COUNTED
 
 

@@ -228,7 +228,7 @@ class Admission:
                 self._forecasts = {which: full for which, full in self._forecasts.items() if full > now}
             full_at = max(self._forecasts.get(subscriber_id, now), now) + _MINUTE / FORECASTS_A_MINUTE
             if full_at - now > _MINUTE + _ROUNDING:
-                raise TooMany(LimitScope.CLIENT, full_at - now - _MINUTE)
+                raise TooMany(LimitScope.SUBSCRIBER, full_at - now - _MINUTE)
             self._forecasts[subscriber_id] = full_at
 
     def tell_operator(self, problem: TooMany, now: datetime) -> None:

@@ -117,10 +117,15 @@ def feedback_by(connection: Connection, subscriber_id: int) -> tuple[PaperFeedba
     return all_feedback(connection, [subscriber_id]).get(subscriber_id, ())
 
 
+IN_LIBRARY = library_entries.c.state == "matched"  # entries that count as liked papers
+
+
 def has_liked(connection: Connection, subscriber_id: int) -> bool:
-    """Return whether a subscriber wants more of some paper."""
+    """Return whether a subscriber wants more of some paper, or has brought one with their library."""
     liked = (opinions.c.subscriber_id == subscriber_id) & (opinions.c.said == FeedbackKind.MORE)
-    return connection.scalar(select(opinions.c.paper_id).where(liked).limit(1)) is not None
+    owned = (library_entries.c.subscriber_id == subscriber_id) & IN_LIBRARY
+    papers = (select(opinions.c.paper_id).where(liked), select(library_entries.c.paper_id).where(owned))
+    return any(connection.scalar(query.limit(1)) is not None for query in papers)
 
 
 def rated_among(
@@ -182,7 +187,7 @@ def _in_libraries(connection: Connection, subscriber_ids: Collection[int]) -> An
     entries = library_entries
     last = func.row_number().over(partition_by=entries.c.subscriber_id, order_by=entries.c.id.desc()).label("last")
     rows = select(entries.c.subscriber_id, entries.c.paper_id, entries.c.at, last).where(
-        in_list(connection, entries.c.subscriber_id, subscriber_ids), entries.c.state == "matched"
+        in_list(connection, entries.c.subscriber_id, subscriber_ids), IN_LIBRARY
     )
     counting = rows.subquery()
     query = select(counting.c.subscriber_id, counting.c.paper_id, func.min(counting.c.at))

@@ -1,4 +1,4 @@
-"""An email in a frame of a page: nothing in it runs or loads, and its personal links lead nowhere."""
+"""An email in a frame of a page: nothing in it runs or loads."""
 
 import re
 
@@ -7,16 +7,19 @@ from fastapi.responses import HTMLResponse
 from digest.lint import ParsedMessage
 from digest.web.guard import PERSONAL_PATHS
 
-# Links open outside of the frame, as email programs do it.
-POLICY = (
+_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; "
     "sandbox allow-popups allow-popups-to-escape-sandbox"
 )
 
 
-def email_frame(message: bytes, public_url: str) -> HTMLResponse:
-    """The HTML of a message that is nobody's yet."""
-    html = ParsedMessage(message).html.replace("<head>", '<head><base target="_blank">', 1)
+def email_frame(html: str) -> HTMLResponse:
+    """The HTML of a message, whose links open outside of the frame, as in email programs."""
+    html = html.replace("<head>", '<head><base target="_blank">', 1)
+    return HTMLResponse(html, headers={"Content-Security-Policy": _POLICY})
+
+
+def preview_frame(message: bytes, public_url: str) -> HTMLResponse:
+    """A message that is nobody's yet: its personal links lead nowhere."""
     personal = "|".join(map(re.escape, PERSONAL_PATHS))
-    html = re.sub(rf'\shref="{re.escape(public_url)}(?:{personal})[^"]*"', "", html)
-    return HTMLResponse(html, headers={"Content-Security-Policy": POLICY})
+    return email_frame(re.sub(rf'\shref="{re.escape(public_url)}(?:{personal})[^"]*"', "", ParsedMessage(message).html))

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from fastapi import Depends, HTTPException, Request
-from fastapi.responses import HTMLResponse, PlainTextResponse, Response
+from fastapi.responses import PlainTextResponse, Response
 
 from digest.language import _
 from digest.mail.kinds import KINDS
 from digest.run.maildir import InboxMessage, message, messages
 from digest.smtp import is_loopback
-from digest.web.email_frame import POLICY
+from digest.web.email_frame import email_frame
 from digest.web.site import PageRouter, TheSite
 
 _LABELS = {kind: row.label for kind, row in KINDS.items()}
@@ -42,9 +42,7 @@ def router(inbox_dir: Path) -> PageRouter:
 
     @routes.page("/{key}/html")
     def show_html(key: str) -> Response:
-        # Links open outside of the frame, as mail programs do it.
-        html = find(key).html.replace("<head>", '<head><base target="_blank">', 1)
-        return HTMLResponse(html, headers={"Content-Security-Policy": POLICY})
+        return email_frame(find(key).html)
 
     @routes.page("/{key}/raw")
     def show_raw(key: str) -> Response:

@@ -21,7 +21,7 @@ from digest.database.tables import (
     subscribers,
 )
 from digest.ledger.kinds import Status
-from digest.subscribers.paper_feedback import FeedbackKind
+from digest.subscribers.paper_feedback import IN_LIBRARY, FeedbackKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def add_space(connection: Connection, fitted_at: datetime, papers: int, spectrum
     row = {"fitted_at": fitted_at, "papers": papers, "spectrum": spectrum, "content": content}
     space_id: int = connection.execute(insert(spaces).values(row).returning(spaces.c.id)).scalar_one()
     rated = select(opinions.c.subscriber_id).where(_tells_something())
-    everyone = rated.union(select(library_entries.c.subscriber_id).where(_IN_LIBRARY))
+    everyone = rated.union(select(library_entries.c.subscriber_id).where(IN_LIBRARY))
     connection.execute(insert_new(connection, stale_profiles).from_select(["subscriber_id"], everyone))
     return space_id
 
@@ -127,7 +127,7 @@ def drop_old_spaces(connection: Connection, in_use: int, spaces_since: datetime,
 
 def has_telling_feedback(connection: Connection) -> bool:
     """Return whether a subscriber has said what they want more or less of, or has brought a library."""
-    rated = (select(opinions.c.paper_id).where(_tells_something()), select(library_entries.c.id).where(_IN_LIBRARY))
+    rated = (select(opinions.c.paper_id).where(_tells_something()), select(library_entries.c.id).where(IN_LIBRARY))
     return any(connection.scalar(select(query.exists())) for query in rated)
 
 
@@ -198,9 +198,6 @@ def _of_confirmed(condition: Any) -> Any:
         subscribers, subscribers.c.id == stale_profiles.c.subscriber_id
     )
     return joined.where(subscribers.c.status == Status.CONFIRMED, condition)
-
-
-_IN_LIBRARY = library_entries.c.state == "matched"
 
 
 def _tells_something() -> Any:

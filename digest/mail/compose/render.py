@@ -25,7 +25,7 @@ from digest.mail.compose.quoted_printable import placeholder, row_placeholder
 from digest.mail.kinds import KINDS
 from digest.mail.message import Branding, MessageParts
 from digest.papers.paper import RankedPaper
-from digest.text import breakable, cut, one_line, short_title, wrapped
+from digest.text import breakable, cut, language_of, one_line, short_title, wrapped
 
 # Follows the preheader, so that email clients do not add the first words of the message to it.
 SPACER = "\u034f\u00a0" * 30
@@ -34,8 +34,6 @@ _ONLY = _(
     "You get only papers that match what you follow or are clearly like papers you liked. When there are none, we don’t"
     " email you."
 )
-
-_LATIN = 0x250  # letters below are Latin
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,10 +162,9 @@ def _marks(code: str, text: str, says_language: bool = True) -> Markup:
 
     Screen readers read Latin letters in a Chinese message as English if they are told to.
     """
-    letters = [c for c in text if c.isalpha()]
-    is_latin = bool(letters) and all(ord(c) < _LATIN for c in letters) and code != SOURCE
-    is_mixed = any(unicodedata.bidirectional(c) in ("R", "AL") for c in letters)
-    return Markup(' lang="en"' * (is_latin and says_language) + ' dir="auto"' * is_mixed)  # noqa: S704 - no text in it
+    is_english = says_language and code != SOURCE and language_of(text) == SOURCE
+    is_mixed = any(unicodedata.bidirectional(c) in ("R", "AL") for c in text)
+    return Markup(' lang="en"' * is_english + ' dir="auto"' * is_mixed)  # noqa: S704 - no text in it
 
 
 def _whole(text: str) -> Markup:

@@ -233,8 +233,7 @@ def _show_all(link: PersonalLink, notice: str = "", error: str = "") -> Response
         "my_feedback",
         400 if error else 200,
         summary=summary,
-        liked=_topics(summary.liked),
-        in_library=_topics(summary.library),
+        liked=topics_with_counts(summary.liked),
         cards={paper_id: paper_card(paper) for paper_id, paper in summary.papers.items()},
         labels=LABELS,
         notice=notice,
@@ -243,5 +242,6 @@ def _show_all(link: PersonalLink, notice: str = "", error: str = "") -> Response
     )
 
 
-def _topics(counted: Iterable[tuple[Topic, int]]) -> list[Message]:
+def topics_with_counts(counted: Iterable[tuple[Topic, int]]) -> list[Message]:
+    """`Robotics (12)`."""
     return [_("%(topic)s (%(papers)s)", topic=topic.name, papers=count) for topic, count in counted]

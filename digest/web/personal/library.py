@@ -9,12 +9,13 @@ from typing import Annotated
 from fastapi import Depends, HTTPException, Request, Response
 
 from digest import clock
+from digest.issues.profiles import feedback_summary
 from digest.language import Message, UserError, _, n_
 from digest.subscribers.library import library
 from digest.subscribers.library.entry import EntryProblem
 from digest.subscribers.library.reading import MAX_BYTES, MAX_ENTRIES
 from digest.subscribers.preferences import Form, value
-from digest.subscribers.tokens import Purpose
+from digest.web.personal.feedback import topics_with_counts
 from digest.web.personal.links import ManageLink, PersonalLink
 from digest.web.site import PageNumber, PageRouter, posted_fields
 
@@ -92,13 +93,15 @@ def _show(
     typed: str = "",
     errors: dict[str, Message | str] | None = None,
 ) -> Response:
+    summary = feedback_summary(link.site.engine, link.subscriber) if link.is_fresh else None
     return link.show(
         "library",
         400 if errors else 200,
         view=library.view(link.site.engine, link.subscriber.id, page),
         is_fresh=link.is_fresh,
         problems=PROBLEMS,
-        feedback_token=link.sign(Purpose.FEEDBACK, clock.now()),
+        summary=summary,
+        in_library=topics_with_counts(summary.library) if summary else [],
         most=MAX_ENTRIES,
         typed=typed,
         notice=notice,

@@ -1,6 +1,6 @@
 """Personal links: whose they are, and the pages behind them in that person's language."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any
@@ -97,18 +97,16 @@ def feedback_link(site: TheSite, token: str) -> PersonalLink:
     return link
 
 
-def _feed_link(site: TheSite, token: str) -> PersonalLink:
-    link = open_link(site, Purpose.FEED, token)
-    if link is None:
-        raise _lost(site)
-    return link
+def _link_for(purpose: Purpose) -> Callable[[Site, str], PersonalLink]:
+    """A dependency that opens links of one purpose, however old they are."""
 
+    def opened(site: TheSite, token: str) -> PersonalLink:
+        link = open_link(site, purpose, token)
+        if link is None:
+            raise _lost(site)
+        return link
 
-def _list_link(site: TheSite, token: str) -> PersonalLink:
-    link = open_link(site, Purpose.LIST, token)
-    if link is None:
-        raise _lost(site)
-    return link
+    return opened
 
 
 def _manage_link(site: TheSite, token: str) -> PersonalLink:
@@ -152,8 +150,8 @@ def _lost(site: Site) -> EarlyAnswer:
     return EarlyAnswer(site.pages.show("lost", 404))
 
 
-FeedLink = Annotated[PersonalLink, Depends(_feed_link)]
+FeedLink = Annotated[PersonalLink, Depends(_link_for(Purpose.FEED))]
 FeedbackLink = Annotated[PersonalLink, Depends(feedback_link)]
-ListLink = Annotated[PersonalLink, Depends(_list_link)]
+ListLink = Annotated[PersonalLink, Depends(_link_for(Purpose.LIST))]
 ManageLink = Annotated[PersonalLink, Depends(_manage_link)]
 UnsubscribeLink = Annotated[PersonalLink | None, Depends(unsubscribe_link)]

@@ -22,7 +22,7 @@ from digest.settings.composing import frozen_settings, languages
 from digest.subscribers.admission import TooMany
 from digest.subscribers.subscriber import Frequency, due_instant, next_issue_date
 from digest.web.console.forecast import forecast_of
-from digest.web.email_frame import email_frame
+from digest.web.email_frame import preview_frame
 from digest.web.personal.links import ManageLink, PersonalLink
 from digest.web.site import EarlyAnswer, PageRouter, Site
 
@@ -54,7 +54,7 @@ def next_email_html(link: ManageLink) -> Response:
     coming = _next_email(link) if link.subscriber.status is Status.CONFIRMED else None
     if coming is None or coming.message is None:
         raise HTTPException(404)
-    return email_frame(coming.message, link.site.settings.public_url)
+    return preview_frame(coming.message, link.site.settings.public_url)
 
 
 def _next_email(link: PersonalLink) -> NextEmail | None:

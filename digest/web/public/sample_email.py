@@ -10,7 +10,7 @@ from digest.issues.store import newest_issue
 from digest.language import _
 from digest.lint import ParsedMessage
 from digest.mail.preview import preview_message
-from digest.web.email_frame import email_frame
+from digest.web.email_frame import preview_frame
 from digest.web.site import PageRouter, Site, TheSite, same_for_all
 
 router = PageRouter()
@@ -31,7 +31,7 @@ def sample_html(site: TheSite, request: Request) -> Response:
     message = _sample(site)
     if message is None:
         raise HTTPException(404, _("There’s no issue yet."))
-    answer = email_frame(message, site.settings.public_url)
+    answer = preview_frame(message, site.settings.public_url)
     answer.headers.update({"Vary": "Accept-Language", "Content-Language": site.pages.language.code})
     return same_for_all(request, answer)
 

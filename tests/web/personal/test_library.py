@@ -14,6 +14,7 @@ from digest.issues.profiles import feedback_summary
 from digest.settings import Settings
 from digest.subscribers import subscriptions
 from digest.subscribers.library.lookup import look_up
+from digest.subscribers.paper_feedback import has_liked
 from digest.subscribers.tokens import Purpose
 from digest.web.app import create_app
 from tests.issues.profiles.builders import GRAPHS, NEW_GRAPHS, fill, learn, list_of, paper_id
@@ -87,7 +88,15 @@ def test_a_file_is_looked_up_shapes_the_next_list_and_leaves_nothing_when_it_is_
     own = [pick for pick in list_of(visit.engine, ada).picks if "which is in your library" in pick.why]
     assert len(own) >= 3
     assert {pick.paper_id for pick in own} <= {paper_id(number) for number in (*NEW_GRAPHS, 101, 102, 103, 104, 105)}
-    assert feedback_summary(visit.engine, ada).words
+    words = feedback_summary(visit.engine, ada).words
+    assert words
+    with read_only(visit.engine) as connection:
+        assert has_liked(connection, ada.id), "a library is enough for only what they follow"
+    forwarded = visit.browser.get(f"/feedback/{visit.token(Purpose.FEEDBACK, ada)}").text
+    learned = visit.browser.get(f"/library/{visit.token(Purpose.FRESH, ada)}").text
+    for told in ("Your library has papers on", f"The words that count most: {words[0]}"):
+        assert (told in forwarded, told in learned) == (False, True)
+    assert "Your library has papers on" not in visit.browser.get(address).text
 
     fresh = f"/library/{visit.token(Purpose.FRESH, ada)}"
     assert visit.browser.post(address, data={"action": "clear", "sure": "yes"}).status_code == 403
