@@ -8,6 +8,7 @@ from digest.clock import now
 from digest.subscribers.subscriber import Balance
 from digest.subscribers.tokens import Purpose
 from digest.web.app import create_app
+from tests.support.waiting import wait_for
 from tests.web.conftest import ADDRESS
 from tests.web.rendered_pages import serving
 
@@ -87,6 +88,7 @@ def test_a_reader_subscribes_without_a_mouse(chromium, visit, site, clock):
     clock.move_to(now() + timedelta(seconds=3))  # as long as a person takes
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="Check your inbox").wait_for()
+    wait_for(lambda: not visit.waiting_requests(), 30, "the subscription")  # it is stored after the answer
     assert visit.subscriber().email == ADDRESS
 
 
