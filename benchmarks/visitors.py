@@ -45,7 +45,7 @@ class Visits:
 
 @dataclass(frozen=True)
 class Seen:
-    """The results. No answer is an error, and so is a status other than 2xx."""
+    """The results. No answer is an error, and so is a status other than 2xx and 303, which a search for an id gets."""
 
     answers: int
     errors: int
@@ -86,7 +86,7 @@ class _Tally:
         self.last_at = time.perf_counter()
         self.times.append(took)
         self.statuses[status] = self.statuses.get(status, 0) + 1
-        self.errors += not 200 <= status < 300
+        self.errors += not (200 <= status < 300 or status == 303)
 
 
 class _Visitor(asyncio.Protocol):

@@ -12,7 +12,7 @@ the median over the rounds of requests a second divided by those of the empty en
 - `cpu`: the ratios of CPU time an answer, which other programs on the machine change less, and that time in ms.
 - `p99_ms`, `idle` and `sending`: pages of all kinds, before an issue goes out and meanwhile; the reference's as well.
 - `memory_growth`: of the processes of the site over 20,000 requests for papers, after the rounds; 0.01 is 1 %.
-- `errors`: requests without an answer, and answers other than 2xx.
+- `errors`: requests without an answer, and answers other than 2xx and 303 (a search for an id).
 """
 
 import argparse

@@ -57,7 +57,11 @@ def language_of(text: str) -> str:
 
     Latin letters count as English, in which nearly all papers are written.
     """
-    scripts = Counter(unicodedata.name(c, "").partition(" ")[0].partition("-")[0] for c in text if c.isalpha())
+    if text.isascii():
+        return "en" if any(map(str.isalpha, text)) else ""
+    scripts: Counter[str] = Counter()
+    for letter, count in Counter(filter(str.isalpha, text)).items():
+        scripts[unicodedata.name(letter, "").partition(" ")[0].partition("-")[0]] += count
     if scripts["HIRAGANA"] + scripts["KATAKANA"]:
         return "ja"  # also for Chinese characters among them
     script = max(scripts, key=lambda name: scripts[name] * _WEIGHTS.get(name, 1), default="")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import date
 from urllib.parse import quote
 
 from digest.issues.archive import ListedPaper
@@ -56,7 +56,7 @@ def card(listed: ListedPaper, kind: str = IssueKind.DAILY) -> PaperCard:
         stars=listed.stars,
         topics=tuple(_TOPICS[slug] for slug in listed.topics[:3] if slug in _TOPICS),
         links=_card_links(listed.paper, listed.history),
-        curve=votes_curve(_votes_in(listed)) if listed.votes else None,
+        curve=votes_curve(_votes_in(listed.history)) if listed.votes else None,
     )
 
 
@@ -75,13 +75,9 @@ def _why(listed: ListedPaper, rank: int, kind: str) -> Message | None:
     return None
 
 
-def _votes_in(listed: ListedPaper) -> list[Votes]:
-    seen = (part.split(":") for part in listed.history.split(",") if part)
-    return [
-        Votes(listed.paper.id, source, datetime.fromtimestamp(int(seconds), UTC), int(count))
-        for seconds, source, count in seen
-        if source != _HACKERNEWS
-    ]
+def _votes_in(history: str) -> list[tuple[int, str, int]]:
+    seen = (part.split(":") for part in history.split(",") if part)
+    return [(int(seconds), source, int(count)) for seconds, source, count in seen if source != _HACKERNEWS]
 
 
 def _card_links(paper: Paper, history: str) -> tuple[tuple[str, Message], ...]:

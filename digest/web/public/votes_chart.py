@@ -1,8 +1,9 @@
 """Votes over time → a plot for the page of a paper. Pure; SVG attributes alone, as our CSP wants it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import TypeVar
 
 from digest.language import Message, _, n_
 from digest.papers.paper import Votes
@@ -12,6 +13,7 @@ LEFT, RIGHT, TOP, BOTTOM = 38, 334, 12, 124  # of the part with the line
 _MOST_DATES = 4
 _MOST_POINTS = 48
 _MOST_ON_A_CARD = 14
+_Time = TypeVar("_Time", int, datetime)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +36,23 @@ class Curve:
     last: tuple[int, int]
 
 
-def votes_curve(votes: Sequence[Votes]) -> Curve | None:
-    """The votes over time; None when they were seen at less than two instants, or never grew."""
-    seen = _totals(votes)
-    step = -(-len(seen) // _MOST_ON_A_CARD) or 1
-    seen = seen if step == 1 else [*seen[:-1:step], seen[-1]]
-    if len(seen) < 2 or not seen[-1][1]:
+def votes_curve(seen: Iterable[tuple[int, str, int]]) -> Curve | None:
+    """The votes over time, from (seconds, source, votes); None when they were seen at less than two instants, or never
+    grew.
+    """
+    totals = _totals(seen)
+    step = -(-len(totals) // _MOST_ON_A_CARD) or 1
+    totals = totals if step == 1 else [*totals[:-1:step], totals[-1]]
+    if len(totals) < 2 or not totals[-1][1]:
         return None
-    (start, _first), (end, _last) = seen[0], seen[-1]
-    seconds, most = (end - start).total_seconds(), max(count for _, count in seen)
-    points = [(round(2 + 83 * (at - start).total_seconds() / seconds), round(30 - 27 * n / most)) for at, n in seen]
+    start, seconds, most = totals[0][0], totals[-1][0] - totals[0][0], max(count for _, count in totals)
+    points = [(round(2 + 83 * (at - start) / seconds), round(30 - 27 * count / most)) for at, count in totals]
     return Curve(" ".join(f"{x},{y}" for x, y in points), points[-1])
 
 
 def votes_chart(votes: Sequence[Votes]) -> VotesChart | None:
     """The votes of all sources together at each observation; None when they were seen at less than two instants."""
-    seen = _thinned(_totals(votes))
+    seen = _thinned(_totals((look.observed_at, look.source, look.upvotes) for look in votes))
     if len(seen) < 2 or not seen[-1][1]:
         return None
     (start, first), (end, last) = seen[0], seen[-1]
@@ -97,13 +100,13 @@ def _times(start: datetime, end: datetime) -> list[tuple[datetime, date | str]]:
     return [(at, at.date()) for at in midnights[::step]]
 
 
-def _totals(votes: Sequence[Votes]) -> list[tuple[datetime, int]]:
+def _totals(seen: Iterable[tuple[_Time, str, int]]) -> list[tuple[_Time, int]]:
     """At each instant what all sources had shown last, added up."""
     latest: dict[str, int] = {}
-    totals: dict[datetime, int] = {}
-    for seen in sorted(votes, key=lambda seen: (seen.observed_at, seen.source)):
-        latest[seen.source] = seen.upvotes
-        totals[seen.observed_at] = sum(latest.values())
+    totals: dict[_Time, int] = {}
+    for at, source, count in sorted(seen):
+        latest[source] = count
+        totals[at] = sum(latest.values())
     return list(totals.items())
 
 
