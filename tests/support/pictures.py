@@ -123,7 +123,9 @@ def mails(issue: Issue, language: str) -> dict[str, str]:
     """The HTML of every kind of mail, and of a first issue."""
     renderer = Renderer(resource("templates"), Languages(resource("locale")))
     context = replace(CONTEXT, renderer=renderer, language=language)
-    chosen = Pool(issue).select(WISHES, frozenset())
+    chosen = Pool(issue, languages=Languages(resource("locale"))).select(
+        replace(WISHES, language=language), frozenset()
+    )
     assert isinstance(chosen, Selection)
     selection = replace(chosen, language=language)
     messages = {str(OF_ISSUE[kind]): _html(a_draft(replace(issue, kind=kind), selection), context) for kind in _RANKED}
