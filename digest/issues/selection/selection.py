@@ -95,6 +95,8 @@ class Pool:
         self.paper_ids = [paper.id for paper in papers]
         self._all = (1 << len(papers)) - 1
         self._pinned = set_of(index for index, paper in enumerate(self._ranked) if paper.terms.is_pinned)
+        self.ranks = {ranked.paper.id: ranked.rank for ranked in self._ranked}
+        self.by_rank = {rank: paper_id for paper_id, rank in self.ranks.items()}
         self.index = {paper_id: index for index, paper_id in enumerate(self.paper_ids)}
         self.points: dict[str, int] = {
             name: round(value * UNIT) for name, value in asdict(weights or SelectionWeights()).items()

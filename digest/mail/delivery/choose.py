@@ -75,7 +75,7 @@ def choose(
         elif status.subscriber is not None and claim.issue_id is None:
             outcome.drafts.append(Draft(claim, status.subscriber))
         elif status.subscriber is not None and claim.issue_id is not None and claim.kind is Kind.NOTICE:
-            stored = selection_of(claim.selection) if claim.selection else None
+            stored = selection_of(claim.chosen, {}) if claim.chosen else None
             selection = stored or Selection((), language=status.subscriber.preferences.language)
             outcome.drafts.append(Draft(claim, status.subscriber, issues.get(claim.issue_id).issue, selection))
         elif status.subscriber is not None and claim.issue_id is not None:
@@ -86,11 +86,13 @@ def choose(
 def _choose_papers(
     claim: Delivery, subscriber: Recipient, cached: CachedIssue, history: SubscriberHistory, outcome: ClaimOutcome
 ) -> None:
-    if claim.selection is None and history.got.being_chosen:
+    if claim.chosen is None and history.got.being_chosen:
         outcome.waiting.append(claim.id)
         return
-    stored = claim.selection
-    selection = selection_of(stored) if stored else papers_for(cached, subscriber.preferences, history)
+    stored = claim.chosen
+    selection = (
+        selection_of(stored, cached.pool.by_rank) if stored else papers_for(cached, subscriber.preferences, history)
+    )
     if isinstance(selection, SkipReason):
         outcome.skipped[claim.id] = selection
         return
