@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, and_, func, or_, select
+from sqlalchemy import Connection, Engine, and_, func, or_, select
 
 from digest.database.engine import read_only
 from digest.database.tables import deliveries
@@ -93,7 +93,7 @@ def chosen_list(connection: Connection, issue_id: int, recipient: str) -> Chosen
     return ChosenList(row.id, recipient, row.subscriber_id, state, row.due_at, chosen_at, selection)
 
 
-def stored_selection(connection: Connection, row: Row[Any]) -> Selection | None:
+def stored_selection(connection: Connection, row: Any) -> Selection | None:
     """Return the selection in a row with `issue_id`, `picks` and `selection`; None before it was chosen."""
     if row.picks is not None:
         return selection_of(row.picks, papers_by_rank(connection, row.issue_id))

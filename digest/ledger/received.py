@@ -14,7 +14,7 @@ from datetime import date
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, bindparam, func, or_, select
+from sqlalchemy import Connection, Select, and_, bindparam, func, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from digest.database.dialect import in_list, in_list_param
@@ -24,7 +24,6 @@ from digest.ledger.kinds import WITH_PAPERS, SkipReason, State
 
 _WIDE = 1 << 15
 _LARGEST = 0xFFFF  # of a rank that is not wide
-_COUNT = struct.Struct("<H")
 
 
 @dataclass(slots=True)
@@ -98,6 +97,13 @@ def is_chosen() -> ColumnElement[bool]:
     return or_(deliveries.c.picks.is_not(None), deliveries.c.selection.is_not(None))
 
 
+def store_picks(connection: Connection, picks: Mapping[int, bytes | None]) -> None:
+    """Store the papers chosen for deliveries, by delivery id; where there are none, the row stays as it is."""
+    change = update(deliveries).where(deliveries.c.id == bindparam("row")).values(picks=bindparam("chosen"))
+    if rows := [{"row": row, "chosen": chosen} for row, chosen in picks.items() if chosen is not None]:
+        connection.execute(change, rows)
+
+
 def last_issue_mails(connection: Connection, recipients: Collection[str], before: date) -> dict[str, date]:
     """By recipient, the occasion of their last issue before a date; those without one are omitted."""
     query = (
@@ -132,13 +138,13 @@ def days_without(connection: Connection, recipient: str, since: date, reason: Sk
 
 
 def packed_ranks(ranks: Sequence[int]) -> bytes:
-    is_wide = max(ranks, default=0) > _LARGEST
-    return struct.pack(_layout(len(ranks), is_wide), len(ranks) | is_wide * _WIDE, *ranks)
+    head = len(ranks) | (_WIDE if max(ranks, default=0) > _LARGEST else 0)
+    return _layout(head).pack(head, *ranks)
 
 
 def ranks_of(stored: bytes) -> tuple[int, ...]:
     """The ranks in order."""
-    return struct.unpack_from(_layout_of(stored), stored)[1:]
+    return _layout(_head_of(stored)).unpack_from(stored)[1:]
 
 
 def ranks_alone(stored: bytes) -> bytes:
@@ -147,13 +153,13 @@ def ranks_alone(stored: bytes) -> bytes:
 
 def after_ranks(stored: bytes) -> bytes:
     """What follows the ranks; empty once it was erased."""
-    return stored[struct.calcsize(_layout_of(stored)) :]
+    return stored[_layout(_head_of(stored)).size :]
 
 
-def _layout_of(stored: bytes) -> str:
-    (head,) = _COUNT.unpack_from(stored)
-    return _layout(head & ~_WIDE, bool(head & _WIDE))
+def _head_of(stored: bytes) -> int:
+    return stored[0] | stored[1] << 8
 
 
-def _layout(count: int, is_wide: bool) -> str:
-    return f"<H{count}{'I' if is_wide else 'H'}"
+@cache
+def _layout(head: int) -> struct.Struct:
+    return struct.Struct(f"<H{head & ~_WIDE}{'I' if head & _WIDE else 'H'}")

@@ -28,21 +28,14 @@ from sqlalchemy import (
     update,
 )
 
-from digest.database.dialect import (
-    Id,
-    Instant,
-    as_rows,
-    database_now,
-    instant_in_rows,
-    rows_of,
-    use_indexed_order,
-)
+from digest.database.dialect import Id, Instant, as_rows, database_now, instant_in_rows, rows_of, use_indexed_order
 from digest.database.tables import deliveries, issues
 from digest.ledger import deliveries as ledger
 from digest.ledger.deliveries import DELIVERY, LEASE, Delivery, Shares, delivery_of, is_due, is_waiting, is_wanted
 from digest.ledger.kinds import IssueKind, State
 from digest.ledger.messages import keep_messages
 from digest.ledger.outbox import EventType, NewEvent, publish
+from digest.ledger.received import store_picks
 from digest.ledger.replay_log import note_sent
 from digest.ledger.totals import change_listing, change_summing, summing
 
@@ -189,15 +182,8 @@ def mark_sending(connection: Connection, worker: str, records: Sequence[MessageR
         given["rows_picks"] = [row.picks for row in records]
     marked = connection.execute(_mark(dialect), given | _clock(dialect) | {"sender": worker}).all()
     may_go = {row.id for row in marked}
-    if dialect == "sqlite":  # has no arrays, and JSON no bytes
-        chosen = [
-            {"row": row.delivery_id, "chosen": row.picks}
-            for row in records
-            if row.picks is not None and row.delivery_id in may_go
-        ]
-        change = update(deliveries).where(deliveries.c.id == bindparam("row")).values(picks=bindparam("chosen"))
-        if chosen:
-            connection.execute(change, chosen)
+    if dialect == "sqlite":
+        store_picks(connection, {row.delivery_id: row.picks for row in records if row.delivery_id in may_go})
     keep_messages(
         connection, {row.delivery_id: row.content for row in records if row.content and row.delivery_id in may_go}
     )
@@ -207,7 +193,7 @@ def mark_sending(connection: Connection, worker: str, records: Sequence[MessageR
 
 @cache
 def _mark(dialect: str) -> Any:
-    has_arrays = dialect == "postgresql"
+    has_arrays = dialect != "sqlite"  # which has JSON instead, and that no bytes
     kinds: dict[str, Any] = {"id": Id, "message_id": String(), "sha256": String(), "due_day": Date()}
     given = rows_of(dialect, kinds | ({"picks": LargeBinary()} if has_arrays else {}))
     now, lease = _now_and_lease(dialect)

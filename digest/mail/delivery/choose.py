@@ -18,6 +18,7 @@ from digest.issues.selection import (
     Selection,
     SubscriberHistory,
     histories,
+    packed_selection,
     papers_for,
     selection_of,
 )
@@ -99,6 +100,13 @@ def _choose_papers(
     # Another of these claims may be for the same subscriber.
     history.got.papers.update(pick.paper_id for pick in selection.picks)
     outcome.drafts.append(Draft(claim, subscriber, cached.issue, selection))
+
+
+def picks_to_store(draft: Draft, issues: IssueCache) -> bytes | None:
+    """The selection as the ledger stores it; None if it has it already, as an earlier version stored it."""
+    if draft.issue is None or draft.selection is None or draft.delivery.selection is not None:
+        return None
+    return draft.delivery.picks or packed_selection(draft.selection, issues.get(draft.issue.id).pool.ranks)
 
 
 def due_day(subscriber: Recipient, due_at: datetime) -> date:

@@ -17,7 +17,6 @@ import structlog
 from sqlalchemy import Connection, Engine
 
 from digest.database.engine import read_only, retry_transaction, transaction
-from digest.issues.selection import packed_selection
 from digest.ledger import events, sending, transitions
 from digest.ledger.deliveries import Delivery
 from digest.ledger.kinds import IssueStatus, SkipReason
@@ -25,7 +24,7 @@ from digest.ledger.replies import count_replies
 from digest.ledger.sending import MessageRecord
 from digest.ledger.worker_lock import WorkerLock
 from digest.mail.compose.composer import Composer
-from digest.mail.delivery.choose import choose, due_day, recipient_statuses
+from digest.mail.delivery.choose import choose, due_day, picks_to_store, recipient_statuses
 from digest.mail.delivery.journal import ALL, Journal
 from digest.mail.delivery.outcome import Outcome, receipt_of, record
 from digest.mail.delivery.recovery import recover
@@ -290,15 +289,7 @@ class DeliveryWorker:
             message.message_id,
             message.sha256,
             due_day(draft.subscriber, draft.delivery.due_at),
-            self._picks(draft),
+            picks_to_store(draft, self._composer.issues),
             message.envelope.message if draft.issue is None else b"",
             tuple(pick.paper_id for pick in draft.selection.picks) if draft.selection else (),
-        )
-
-    def _picks(self, draft: Draft) -> bytes | None:
-        """The selection as the ledger stores it; None if it has it already, as an earlier version stored it."""
-        if draft.issue is None or draft.selection is None or draft.delivery.selection is not None:
-            return None
-        return draft.delivery.picks or packed_selection(
-            draft.selection, self._composer.issues.get(draft.issue.id).pool.ranks
         )
