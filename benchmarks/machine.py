@@ -1,4 +1,4 @@
-"""How fast one core of this machine hashes and signs, by CPU time: what a signed message costs at least."""
+"""Measures the CPU time that hashing and signing take on this machine, the least that a signed message costs."""
 
 import hashlib
 import time

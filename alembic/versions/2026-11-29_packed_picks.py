@@ -1,6 +1,6 @@
 """packed picks
 
-Stores the papers of a message as ranks, with compressed reasons. What earlier versions stored stays as it is.
+Stores the papers of a message as ranks, with compressed reasons. Lists of earlier versions stay as they are.
 
 Revision ID: 0040
 Revises: 0038

@@ -1,10 +1,10 @@
-"""What a recipient has received, or still may.
+"""Reads which papers a recipient received or still may, and which issues they had before.
 
 The papers of a message are stored as their ranks in its issue, all that later claims for its recipient have to read:
 
     2 bytes: their number, and above it whether ranks are wide; then 2 bytes for each rank, or 4 if one needs them
 
-What follows them belongs to issues/selection/picks.py.
+The rest belongs to issues/selection/picks.py.
 """
 
 import struct
@@ -66,7 +66,7 @@ def already_sent(
         else:
             papers = sent[recipient].papers
             if picks is not None:
-                papers.update(map(papers_of(issue_id).__getitem__, ranks_of(picks)))
+                papers.update(filter(None, map(papers_of(issue_id).get, ranks_of(picks))))
             else:
                 papers.update(pick[0] for pick in selection["picks"])
             last_sent[recipient] = max(occasion, last_sent.get(recipient, ""))
@@ -152,7 +152,7 @@ def ranks_alone(stored: bytes) -> bytes:
 
 
 def after_ranks(stored: bytes) -> bytes:
-    """What follows the ranks; empty once it was erased."""
+    """The bytes after the ranks; empty once they were erased."""
     return stored[_layout(_head_of(stored)).size :]
 
 

@@ -74,7 +74,7 @@ def selection_of(stored: bytes | Mapping[str, Any], papers: Mapping[int, str]) -
     """The selection that packed_selection() packed, or an earlier version stored; `papers` of its issue by rank."""
     about: Mapping[str, Any]
     if isinstance(stored, bytes):
-        ids = [papers[rank] for rank in ranks_of(stored)]
+        ids = [papers.get(rank, "") for rank in ranks_of(stored)]  # without its card a message is not composed
         lines: list[Any] = _lines(after_ranks(stored)) or [{}, *([""] for _ in ids)]  # without reasons once erased
         about, reasons = lines[0], lines[1:]
         picks = tuple(_pick(paper_id, *reason) for paper_id, reason in zip(ids, reasons, strict=True))
