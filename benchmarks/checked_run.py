@@ -8,6 +8,7 @@ from benchmarks.installation import Installation, RecordingProcess, progress
 from benchmarks.report import Report, read_log, report_on
 from benchmarks.timed import Setup, publish, wait
 from benchmarks.world import SECRET, address
+from digest.ledger.received import ranks_of
 
 _SAMPLE = 5000  # subscribers whose lists are compared
 
@@ -57,8 +58,6 @@ def preview(installation: Installation, subscriber: str) -> bytes:
 def _different_lists(database: str) -> float:
     """Distinct lists per subscriber, whatever their order."""
     with psycopg.connect(database) as connection:
-        query = b"SELECT selection FROM deliveries WHERE issue_id IS NOT NULL ORDER BY id LIMIT %s"
-        lists = [
-            frozenset(paper for paper, *_ in stored["picks"]) for (stored,) in connection.execute(query, [_SAMPLE])
-        ]
+        query = b"SELECT picks FROM deliveries WHERE issue_id = (SELECT max(id) FROM issues) ORDER BY id LIMIT %s"
+        lists = [frozenset(ranks_of(stored)) for (stored,) in connection.execute(query, [_SAMPLE])]
     return round(len(set(lists)) / max(1, len(lists)), 4)

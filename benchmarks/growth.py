@@ -69,7 +69,7 @@ def _arguments() -> argparse.Namespace:
     add("--worker-ms", type=float, default=0.95, help="CPU of the workers for a message (0.95)")
     add("--database-ms", type=float, default=0.2, help="CPU of the database for a message (0.2)")
     add("--message-kb", type=float, default=45.0, help="kilobytes of a message (45)")
-    add("--row-bytes", type=float, default=1800.0, help="bytes of a message in the ledger, with indexes (1800)")
+    add("--row-bytes", type=float, default=700.0, help="bytes of a message in the ledger, with indexes (700)")
     add("--cores", type=float, default=2.0, help="cores of all workers (2)")
     add("--database-cores", type=float, default=1.0, help="cores of the database (1)")
     add("--relays", type=int, default=1, help="relays, each with its own IP address (1)")

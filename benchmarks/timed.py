@@ -5,19 +5,21 @@ time per message, and the workers' memory.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
+import redis
 
 from benchmarks import world
 from benchmarks.installation import Installation, progress, settings
 from benchmarks.postfix_tools import Tools
 from benchmarks.proc import connections_to, cpu_seconds, memory_mb, parent
 from digest.database.engine import connect
+from digest.run.processes import LOOPBACK
 
 _POLL = 0.1  # seconds; the clock stops up to this much too late
 _PATIENCE = 120.0  # seconds added to the time at the slowest rate; then the round has failed
@@ -40,16 +42,17 @@ class Setup:
         """The total number of connections."""
         return self.processes * self.connections
 
-    def installation(self, database: str, smtp_port: int) -> Installation:
-        """An installation that delivers from `database` to the mail server on `smtp_port`."""
+    def installation(self, database: str, *smtp_ports: int) -> Installation:
+        """An installation that delivers from `database` to the mail servers on `smtp_ports`."""
         others: dict[str, Any] = {
             "worker_processes": self.processes,
             "smtp_connections": self.connections,
             "smtp_messages_per_connection": 100_000,  # smtp-source -d does not reconnect either
+            "smtp_url": " ".join([f"smtp://{LOOPBACK}:{port}" for port in smtp_ports]),
         }
         if self.key:
             others["dkim_keys"] = f"s1={self.key}"
-        return Installation(self.folder, settings(self.folder, database, self.broker, smtp_port, **others))
+        return Installation(self.folder, settings(self.folder, database, self.broker, smtp_ports[0], **others))
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,12 @@ class CpuMs:
 
     workers: float
     database: float
+    rest: float  # of the scheduler and of Valkey
+
+    @property
+    def total(self) -> float:
+        """All but the mail server's."""
+        return self.workers + self.database + self.rest
 
 
 @dataclass(frozen=True)
@@ -69,7 +78,7 @@ class Round:
     peak_mb: float  # of the largest process of the workers
     growth: float  # of a pool process, from a tenth of the run to its end; 0.1 is 10 %
     sessions: int  # connections that were open
-    cpu_ms: "CpuMs"
+    cpu_ms: CpuMs
 
     @property
     def ratio(self) -> float:
@@ -81,27 +90,32 @@ class RoundFailed(Exception):
     """Not every message was accepted in time; the exception's text lists the states in the ledger."""
 
 
-def timed_round(setup: Setup, database: str, subscribers: int, tools: Tools, sink: tuple[int, int]) -> Round:
-    """Deliver today's issue to all `subscribers` in `database`. `sink`: its port, and the bytes of a message."""
-    port, size = sink
-    installation = setup.installation(database, port)
-    before = tools.messages_per_second(port, setup.sessions, subscribers, size)
+def timed_round(setup: Setup, database: str, subscribers: int, tools: Tools, size: int, ports: Sequence[int]) -> Round:
+    """Deliver today's issue to all `subscribers` in `database`. `size`: bytes of a message; `ports`: of the sinks."""
+    installation = setup.installation(database, *ports)
+    before = tools.messages_per_second(ports[0], setup.sessions, subscribers, size)
     memory = Memory()
     try:
         warm_up(installation, setup.today, world.warm_up(subscribers))
         publish(installation, setup.today)
         per_second, cpu_ms = _race(installation, subscribers, memory)
-        sessions = sum(connections_to(port, *pool) for pool in installation.workers().values())
+        pools = installation.workers().values()
+        sessions = sum(connections_to(port, *pool) for port in ports for pool in pools)
     finally:
         installation.stop()
-    after = tools.messages_per_second(port, setup.sessions, subscribers, size)
+    after = tools.messages_per_second(ports[0], setup.sessions, subscribers, size)
     progress(f"  {per_second:.0f}/s; smtp-source {before:.0f}/s before and {after:.0f}/s after")
     return Round(per_second, (before + after) / 2, memory.peak, memory.growth(), sessions, cpu_ms)
 
 
 def warm_up(installation: Installation, today: date, messages: int) -> None:
     """Start all processes, and deliver yesterday's issue: its `messages` subscribers get no other."""
-    publish(installation, today - timedelta(days=1))
+    deliver_all(installation, today - timedelta(days=1), messages)
+
+
+def deliver_all(installation: Installation, day: date, messages: int) -> None:
+    """Start all processes, and deliver the issue of a day."""
+    publish(installation, day)
     installation.start("worker", "worker")
     installation.start("scheduler", "scheduler")
     installation.hint(messages)
@@ -150,15 +164,19 @@ def _race(installation: Installation, mails: int, memory: Memory) -> tuple[float
     began, before = time.monotonic(), _cpu_seconds(installation)
     installation.hint(mails)
     _wait(installation, mails, memory)
-    workers, database = (1000 * (b - a) / mails for a, b in zip(before, _cpu_seconds(installation), strict=True))
-    return mails / (time.monotonic() - began), CpuMs(workers, database)
+    cpu = CpuMs(*(1000 * (b - a) / mails for a, b in zip(before, _cpu_seconds(installation), strict=True)))
+    return mails / (time.monotonic() - began), cpu
 
 
-def _cpu_seconds(installation: Installation) -> tuple[float, float]:
-    """CPU time of the workers, and of the database with all its processes."""
+def _cpu_seconds(installation: Installation) -> tuple[float, float, float]:
+    """CPU time of the workers, of the database with all its processes, and of the scheduler and Valkey."""
     with psycopg.connect(installation.settings["database_url"], autocommit=True) as connection:
         database = cpu_seconds(parent(connection.info.backend_pid))
-    return sum(map(cpu_seconds, installation.workers())), database
+    with redis.Redis.from_url(installation.settings["redis_url"]) as client:
+        info: Any = client.info("server")
+    workers = installation.workers()
+    others = [program.pid for program in installation.programs.values() if program.pid not in workers]
+    return sum(map(cpu_seconds, workers)), database, sum(map(cpu_seconds, [info["process_id"], *others]))
 
 
 def _wait(installation: Installation, mails: int, memory: Memory) -> None:

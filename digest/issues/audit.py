@@ -75,7 +75,7 @@ class Outlook:
 
 
 EXPLAINED = (
-    *(column for column in deliveries.c if column is not deliveries.c.selection),
+    *(column for column in deliveries.c if column.name not in ("picks", "selection")),
     issues.c.status.label("issue_status"),
 )  # what why_of() needs
 

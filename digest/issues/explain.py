@@ -25,9 +25,11 @@ from digest.issues.selection import (
 from digest.issues.selection.history import pool_profiles
 from digest.issues.selection.picks import AFFINITY
 from digest.issues.selection.selection import NO_PROFILE
+from digest.issues.store import papers_by_rank
 from digest.ledger import events
-from digest.ledger.deliveries import AlreadySent, last_issue_mails, may_arrive
+from digest.ledger.deliveries import may_arrive
 from digest.ledger.kinds import WITH_PAPERS, SkipReason, State
+from digest.ledger.received import AlreadySent, is_chosen, last_issue_mails
 from digest.papers.ranking import ranking
 from digest.subscribers.paper_feedback import PaperFeedback, likes_and_dislikes
 from digest.subscribers.store import by_key
@@ -36,6 +38,7 @@ from digest.subscribers.subscriber import Preferences, event_subject
 _JUST_BEFORE = timedelta(minutes=2)  # feedback may reach a list so much later, when profiles are computed
 _FORGOT = ("forgot opinions", "removed from library")  # events
 _OF_LISTS = tuple(weight.name for weight in fields(SelectionWeights))
+_SELECTION = (deliveries.c.issue_id, deliveries.c.picks, deliveries.c.selection)
 _CHOSEN_AT = func.coalesce(deliveries.c.composed_at, deliveries.c.due_at).label("chosen_at")
 
 
@@ -79,22 +82,31 @@ class BadWeight(ValueError):
 def chosen_list(connection: Connection, issue_id: int, recipient: str) -> ChosenList | None:
     """Return the list of an issue for a recipient; None if their message was not begun."""
     columns = (deliveries.c.id, deliveries.c.subscriber_id, deliveries.c.state, deliveries.c.due_at)
-    query = select(*columns, deliveries.c.composed_at, deliveries.c.selection).where(
+    query = select(*columns, deliveries.c.composed_at, *_SELECTION).where(
         deliveries.c.recipient == recipient, deliveries.c.issue_id == issue_id
     )
     row = connection.execute(query).one_or_none()
-    if row is None or row.selection is None:
+    selection = stored_selection(connection, row) if row else None
+    if row is None or selection is None:
         return None
     state, chosen_at = State(row.state), row.composed_at or row.due_at
-    return ChosenList(row.id, recipient, row.subscriber_id, state, row.due_at, chosen_at, selection_of(row.selection))
+    return ChosenList(row.id, recipient, row.subscriber_id, state, row.due_at, chosen_at, selection)
+
+
+def stored_selection(connection: Connection, row: Any) -> Selection | None:
+    """Return the selection in a row with `issue_id`, `picks` and `selection`; None before it was chosen."""
+    if row.picks is not None:
+        return selection_of(row.picks, papers_by_rank(connection, row.issue_id))
+    return selection_of(row.selection, {}) if row.selection else None
 
 
 def lists_sent(connection: Connection, recipient: str, limit: int) -> list[tuple[int, datetime, Selection]]:
     """Return the issue, time and papers of a recipient's latest lists that arrived or still may, newest first."""
-    query = select(deliveries.c.issue_id, _CHOSEN_AT, deliveries.c.selection)
+    query = select(_CHOSEN_AT, *_SELECTION)
     mine = (deliveries.c.recipient == recipient, deliveries.c.kind.in_(WITH_PAPERS))
-    rows = connection.execute(query.where(*mine, may_arrive()).order_by(deliveries.c.id.desc()).limit(limit))
-    return [(row.issue_id, row.chosen_at, selection_of(row.selection)) for row in rows if row.selection]
+    rows = connection.execute(query.where(*mine, may_arrive()).order_by(deliveries.c.id.desc()).limit(limit)).all()
+    lists = ((row, stored_selection(connection, row)) for row in rows)
+    return [(row.issue_id, row.chosen_at, selection) for row, selection in lists if selection]
 
 
 def why_no_list(connection: Connection, issue_id: int, recipient: str) -> str:
@@ -198,15 +210,16 @@ def _got_before(connection: Connection, chosen: ChosenList, since: date) -> set[
         deliveries.c.due_at < chosen.due_at,
         and_(deliveries.c.due_at == chosen.due_at, deliveries.c.id < chosen.delivery_id),
     )
-    query = select(deliveries.c.selection).where(
+    query = select(*_SELECTION).where(
         deliveries.c.recipient == chosen.recipient,
         deliveries.c.kind.in_(WITH_PAPERS),
         deliveries.c.occasion >= since.isoformat(),
         may_arrive(),
-        deliveries.c.selection.is_not(None),
+        is_chosen(),
         earlier,
     )
-    return {pick[0] for stored in connection.scalars(query) for pick in stored["picks"]}
+    lists = (stored_selection(connection, row) for row in connection.execute(query).all())
+    return {pick.paper_id for selection in lists if selection for pick in selection.picks}
 
 
 def _changed_since(connection: Connection, recipient: str, chosen: ChosenList) -> str:

@@ -11,6 +11,7 @@ from digest.database.engine import read_only, transaction
 from digest.database.tables import deliveries, issues, pools
 from digest.issues.store import SHRUNK, pack_rows, pool_content, rows_in
 from digest.ledger.kinds import State
+from digest.ledger.received import is_chosen, ranks_of
 
 WHOLE_FOR = timedelta(days=31)  # as long as a paper may be in later pools
 _STILL_CHOSEN = (State.QUEUED, State.CLAIMED, State.SENDING, State.QUARANTINED)  # a retry may choose a list anew
@@ -33,9 +34,12 @@ def _whole_pools(connection: Connection, cut_before: datetime) -> list[int]:
 
 
 def _shrink(connection: Connection, issue_id: int) -> None:
-    lists = select(deliveries.c.selection).where(deliveries.c.issue_id == issue_id, deliveries.c.selection.is_not(None))
-    some_at_a_time = connection.scalars(lists, execution_options={"yield_per": 1_000})
-    sent = {pick[0] for selection in some_at_a_time for pick in selection["picks"]}
-    kept = [row for row in rows_in(pool_content(connection, issue_id)) if row["paper_id"] in sent]
+    lists = select(deliveries.c.picks, deliveries.c.selection).where(deliveries.c.issue_id == issue_id, is_chosen())
+    ranks, ids = set[int](), set[str]()
+    for picks, selection in connection.execute(lists, execution_options={"yield_per": 1_000}):
+        ranks.update(ranks_of(picks) if picks is not None else ())
+        ids.update(pick[0] for pick in selection["picks"]) if selection else None
+    rows = rows_in(pool_content(connection, issue_id))
+    kept = [row for row in rows if row["rank"] in ranks or row["paper_id"] in ids]
     content = SHRUNK + pack_rows(kept)
     connection.execute(update(pools).where(pools.c.issue_id == issue_id).values(content=content))

@@ -4,13 +4,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from typing import Any
 
 from sqlalchemy import Connection, select
 
 from digest.database.dialect import in_list
 from digest.database.tables import bounces, deliveries, issues, papers, suppressions
 from digest.issues.audit import EXPLAINED, why_of
-from digest.issues.selection import selection_of
+from digest.issues.explain import stored_selection
 from digest.issues.store import issue_id_on
 from digest.ledger.kinds import WITH_PAPERS, IssueKind, Status
 from digest.subscribers import store
@@ -110,7 +111,7 @@ def _gets(wants: Preferences, day: date) -> bool:
 
 def _messages(connection: Connection, key: str) -> tuple[Sent, ...]:
     query = (
-        select(*EXPLAINED, deliveries.c.selection)
+        select(*EXPLAINED, deliveries.c.picks, deliveries.c.selection)
         .outerjoin(issues, issues.c.id == deliveries.c.issue_id)
         .where(deliveries.c.recipient == key)
         .order_by(deliveries.c.id.desc())
@@ -127,15 +128,15 @@ def _messages(connection: Connection, key: str) -> tuple[Sent, ...]:
             at=row.finished_at or row.next_attempt_at,
             message_id=row.message_id,
             reply=f"{row.reply_code or ''} {row.reply_text}".strip(),
-            papers=_papers(row) if row.kind in WITH_PAPERS else (),
+            papers=_papers(connection, row) if row.kind in WITH_PAPERS else (),
         )
         for row in rows
     )
 
 
-def _papers(row: object) -> tuple[str, ...]:
-    stored = getattr(row, "selection", None)
-    return tuple(pick.paper_id for pick in selection_of(stored).picks) if stored else ()
+def _papers(connection: Connection, row: Any) -> tuple[str, ...]:
+    selection = stored_selection(connection, row)
+    return tuple(pick.paper_id for pick in selection.picks) if selection else ()
 
 
 def _titles(connection: Connection, ids: Sequence[str]) -> dict[str, str]:

@@ -3,16 +3,14 @@
 Its transitions are in sending.py and transitions.py; docs/delivery.md explains both.
 """
 
-from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, bindparam, case, exists, func, or_, select
+from sqlalchemy import Connection, and_, case, exists, func, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
-from digest.database.dialect import in_list, in_list_param, spelled_out
+from digest.database.dialect import spelled_out
 from digest.database.tables import deliveries, issues, subscribers, suppressions
 from digest.ledger.kinds import RULES, WITH_PAPERS, IssueStatus, Kind, SkipReason, State, Status, SuppressionReason
 
@@ -40,12 +38,18 @@ class Delivery:
     due_at: datetime
     attempts: int
     crashes: int
-    selection: dict[str, Any] | None  # see issues/selection/picks.py; None before it was composed
+    selection: dict[str, Any] | None  # as earlier versions stored it
     sha256: str  # of the bytes last sent; "" before that
     in_doubt: bool  # they may have arrived: only the same bytes may go again
     created_at: datetime
     message_id: str = ""  # without angle brackets; "" before it was composed
     composed_at: datetime | None = None  # None: never claimed, or composed by an earlier version
+    picks: bytes | None = None
+
+    @property
+    def chosen(self) -> bytes | dict[str, Any] | None:
+        """The stored selection, see issues/selection/picks.py; None before it was composed."""
+        return self.picks if self.picks is not None else self.selection
 
     @property
     def is_requested(self) -> bool:
@@ -165,96 +169,6 @@ def is_wanted(due_day: ColumnElement[date]) -> ColumnElement[bool]:
             exists().where(issues.c.id == deliveries.c.issue_id, issues.c.status == IssueStatus.RUNNING),
         ),
     )
-
-
-# --- what a recipient has received ---
-
-
-@dataclass(slots=True)
-class AlreadySent:
-    """The ids of papers that one recipient received or still may, and whether more are being chosen."""
-
-    papers: set[str]
-    being_chosen: bool = False
-    withheld_since: date | None = None  # the first day since their last message on which too few papers were worth it
-
-
-def already_sent(
-    connection: Connection, claims: Sequence[Delivery], worker: str, since: date
-) -> dict[str, AlreadySent]:
-    """By recipient, the papers of their other deliveries of occasions from `since` on.
-
-    A delivery that another worker has claimed will hold papers that are not known yet (`being_chosen`). Claims are
-    committed before anything is chosen, so at least one of two workers sees the other's. The same query finds the days
-    on which they got no email because too few papers were worth it.
-    """
-    values = {
-        "recipients": list({claim.recipient for claim in claims}),
-        "since": since.isoformat(),
-        "me": worker,
-        "mine": [claim.id for claim in claims],
-    }
-    rows = connection.execute(_other_deliveries(connection.dialect.name), values).all()
-    sent = {claim.recipient: AlreadySent(set()) for claim in claims}
-    last_sent: dict[str, str] = {}
-    withheld: list[tuple[str, str]] = []
-    for recipient, occasion, reason, selection in rows:
-        if reason == SkipReason.TOO_FEW:
-            withheld.append((occasion, recipient))
-        elif selection is None:
-            sent[recipient].being_chosen = True
-        else:
-            sent[recipient].papers.update(pick[0] for pick in selection["picks"])
-            last_sent[recipient] = max(occasion, last_sent.get(recipient, ""))
-    for occasion, recipient in sorted(withheld, reverse=True):
-        if occasion > last_sent.get(recipient, ""):
-            sent[recipient].withheld_since = date.fromisoformat(occasion)
-    return sent
-
-
-@cache
-def _other_deliveries(dialect: str) -> Select[tuple[str, str, str, Any]]:
-    # Building this statement takes longer than running it.
-    chosen_elsewhere = and_(deliveries.c.state == State.CLAIMED, deliveries.c.worker != bindparam("me"))
-    with_papers = and_(may_arrive(), or_(deliveries.c.selection.is_not(None), chosen_elsewhere))
-    columns = (deliveries.c.recipient, deliveries.c.occasion, deliveries.c.reason, deliveries.c.selection)
-    return select(*columns).where(
-        in_list_param(dialect, deliveries.c.recipient, "recipients"),
-        deliveries.c.occasion >= bindparam("since"),
-        or_(with_papers, _is_skipped(SkipReason.TOO_FEW)),
-        deliveries.c.kind.in_(WITH_PAPERS),
-        ~in_list_param(dialect, deliveries.c.id, "mine"),
-    )
-
-
-def last_issue_mails(connection: Connection, recipients: Collection[str], before: date) -> dict[str, date]:
-    """By recipient, the occasion of their last issue before a date; those without one are omitted."""
-    query = (
-        select(deliveries.c.recipient, func.max(deliveries.c.occasion))
-        .where(
-            in_list(connection, deliveries.c.recipient, recipients),
-            deliveries.c.occasion < before.isoformat(),
-            may_arrive(),
-            deliveries.c.kind.in_(WITH_PAPERS),
-        )
-        .group_by(deliveries.c.recipient)
-    )
-    return {recipient: date.fromisoformat(occasion) for recipient, occasion in connection.execute(query)}
-
-
-def _is_skipped(reason: SkipReason) -> ColumnElement[bool]:
-    return and_(deliveries.c.state == State.SKIPPED, deliveries.c.reason == reason)
-
-
-def days_without(connection: Connection, recipient: str, since: date, reason: SkipReason) -> list[date]:
-    """The occasions from `since` on that brought no email for this reason, oldest first."""
-    query = select(deliveries.c.occasion).where(
-        deliveries.c.recipient == recipient,
-        deliveries.c.kind.in_(WITH_PAPERS),
-        deliveries.c.occasion >= since.isoformat(),
-        _is_skipped(reason),
-    )
-    return [date.fromisoformat(day) for day in connection.scalars(query.order_by(deliveries.c.occasion))]
 
 
 # --- what workers hold, and what waits for the operator ---

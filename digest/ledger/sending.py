@@ -15,6 +15,7 @@ from sqlalchemy import (
     Connection,
     Date,
     Integer,
+    LargeBinary,
     String,
     Text,
     and_,
@@ -27,22 +28,14 @@ from sqlalchemy import (
     update,
 )
 
-from digest.database.dialect import (
-    Id,
-    Instant,
-    Json,
-    as_rows,
-    database_now,
-    instant_in_rows,
-    rows_of,
-    use_indexed_order,
-)
+from digest.database.dialect import Id, Instant, as_rows, database_now, instant_in_rows, rows_of, use_indexed_order
 from digest.database.tables import deliveries, issues
 from digest.ledger import deliveries as ledger
 from digest.ledger.deliveries import DELIVERY, LEASE, Delivery, Shares, delivery_of, is_due, is_waiting, is_wanted
 from digest.ledger.kinds import IssueKind, State
 from digest.ledger.messages import keep_messages
 from digest.ledger.outbox import EventType, NewEvent, publish
+from digest.ledger.received import store_picks
 from digest.ledger.replay_log import note_sent
 from digest.ledger.totals import change_listing, change_summing, summing
 
@@ -55,7 +48,7 @@ class MessageRecord:
     message_id: str
     sha256: str
     due_day: date  # on which it is due where the subscriber lives; a pause is compared with it
-    selection: str = "null"  # JSON
+    picks: bytes | None = None  # see issues/selection/picks.py
     content: bytes = b""  # of a message that belongs to no issue
     papers: tuple[str, ...] = ()  # ids of those in it
 
@@ -184,9 +177,13 @@ def mark_sending(connection: Connection, worker: str, records: Sequence[MessageR
         {"id": row.delivery_id, "message_id": row.message_id, "sha256": row.sha256, "due_day": row.due_day.isoformat()}
         for row in records
     ]
-    given = as_rows(dialect, rows, selection=[row.selection for row in records])
+    given = as_rows(dialect, rows)
+    if dialect == "postgresql":
+        given["rows_picks"] = [row.picks for row in records]
     marked = connection.execute(_mark(dialect), given | _clock(dialect) | {"sender": worker}).all()
     may_go = {row.id for row in marked}
+    if dialect == "sqlite":
+        store_picks(connection, {row.delivery_id: row.picks for row in records if row.delivery_id in may_go})
     keep_messages(
         connection, {row.delivery_id: row.content for row in records if row.content and row.delivery_id in may_go}
     )
@@ -196,9 +193,9 @@ def mark_sending(connection: Connection, worker: str, records: Sequence[MessageR
 
 @cache
 def _mark(dialect: str) -> Any:
-    given = rows_of(
-        dialect, {"id": Id, "message_id": String(), "sha256": String(), "due_day": Date(), "selection": Json}
-    )
+    has_arrays = dialect != "sqlite"  # which has JSON instead, and that no bytes
+    kinds: dict[str, Any] = {"id": Id, "message_id": String(), "sha256": String(), "due_day": Date()}
+    given = rows_of(dialect, kinds | ({"picks": LargeBinary()} if has_arrays else {}))
     now, lease = _now_and_lease(dialect)
     return (
         update(deliveries)
@@ -213,7 +210,7 @@ def _mark(dialect: str) -> Any:
             lease_until=lease,
             message_id=given.c.message_id,
             sha256=given.c.sha256,
-            selection=given.c.selection,
+            **({"picks": given.c.picks} if has_arrays else {}),
         )
         .returning(deliveries.c.id, deliveries.c.kind, deliveries.c.occasion, deliveries.c.recipient)
     )

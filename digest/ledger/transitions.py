@@ -17,6 +17,7 @@ from digest.database.dialect import Json, database_now, in_list
 from digest.database.tables import deliveries, issues, messages
 from digest.ledger.deliveries import awaits_operator, is_waiting, is_waiting_of_all, is_with_worker
 from digest.ledger.kinds import LISTED, IssueStatus, SkipReason, State
+from digest.ledger.received import ranks_alone
 from digest.ledger.totals import change_summing, summing
 
 MAX_CRASHES = 3  # as Mailman's MAX_BAK_COUNT
@@ -229,19 +230,21 @@ def erase_names(connection: Connection, which: ColumnElement[bool]) -> None:
 
     The rows are locked first: a worker that has one on the wire finishes its change, or finds nobody to send to.
     """
-    rows = connection.execute(select(deliveries.c.id, deliveries.c.selection).where(which).with_for_update()).all()
+    columns = (deliveries.c.id, deliveries.c.picks, deliveries.c.selection)
+    rows = connection.execute(select(*columns).where(which).with_for_update()).all()
     ids = [row.id for row in rows]
     connection.execute(delete(messages).where(in_list(connection, messages.c.delivery_id, ids)))
     unnamed = {"subscriber_id": None, "reply_text": ""}
     connection.execute(update(deliveries).where(in_list(connection, deliveries.c.id, ids)).values(unnamed))
-    lists = [{"row": row.id, "papers": papers_alone(row.selection)} for row in rows if row.selection]
-    if lists:
-        change = update(deliveries).where(deliveries.c.id == bindparam("row"))
+    change = update(deliveries).where(deliveries.c.id == bindparam("row"))
+    if lists := [{"row": row.id, "papers": papers_alone(row.selection)} for row in rows if row.selection]:
         connection.execute(change.values(selection=bindparam("papers", type_=Json)), lists)
+    if packed := [{"row": row.id, "ranks": ranks_alone(row.picks)} for row in rows if row.picks]:
+        connection.execute(change.values(picks=bindparam("ranks")), packed)
 
 
 def papers_alone(selection: Mapping[str, Any]) -> dict[str, Any]:
-    """A selection without reasons and points."""
+    """A selection of an earlier version without reasons and points."""
     return {"picks": [[pick[0], ""] for pick in selection["picks"]], "left_out": selection["left_out"]}
 
 

@@ -104,8 +104,10 @@ def _draft(engine: Engine, context: MailContext, issue: Issue, subscriber: Subsc
         if not delivery.sha256:
             delivery = replace(delivery, composed_at=max(now, delivery.due_at))
         history = histories(connection, "", [delivery], lambda _: cached)[delivery.id]
-    stored = delivery.selection
-    selection = selection_of(stored) if stored else papers_for(cached, subscriber.preferences, history)
+    stored = delivery.chosen
+    selection = (
+        selection_of(stored, cached.pool.by_rank) if stored else papers_for(cached, subscriber.preferences, history)
+    )
     if isinstance(selection, SkipReason):
         return None
     if subscriber.id == _NOBODY:  # a preview is not a first issue

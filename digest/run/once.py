@@ -24,11 +24,11 @@ from digest.database.engine import closing, read_only, transaction
 from digest.database.migrate import migrate
 from digest.database.tables import deliveries
 from digest.issues.audit import explained
+from digest.issues.explain import stored_selection
 from digest.issues.first_issue import confirm
 from digest.issues.issue import Issue, Plan
 from digest.issues.old_pools import shrink_old_pools
 from digest.issues.publish import DAILY, NothingToCut, publish
-from digest.issues.selection import selection_of
 from digest.issues.store import issue_on
 from digest.ledger import transitions
 from digest.ledger.kinds import Kind, State, SuppressionReason
@@ -273,12 +273,13 @@ class _Run:
         issue = self._issue()
         with read_only(self._engine) as connection:
             row = self._row(connection)
+            selection = stored_selection(connection, row) if row else None
             why = [each.why for each in explained(connection, row.issue_id) if each.id == row.id] if row else []
         if row is None or issue is None:
             raise OnceFailed(
                 "Today's issue was cut before this address was added to the folder. Run it again tomorrow."
             )
         by_id = {ranked.paper.id: ranked.paper for ranked in issue.pool}
-        picks = selection_of(row.selection).picks if row.selection else ()
+        picks = selection.picks if selection else ()
         papers = tuple(by_id[pick.paper_id] for pick in picks if pick.paper_id in by_id)
         return OnceResult(self._day, self._job.to, State(row.state), is_new, " ".join(why), papers, runs)

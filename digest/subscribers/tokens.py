@@ -74,9 +74,11 @@ def sign(
     if version and purpose is not Purpose.UNSUBSCRIBE:
         signed += version.to_bytes(2, "big")
     mac, length = _mac(keys[0], purpose, signed), TOKEN_LENGTH * 6 // 8 - len(signed)
-    parts = (mac[start : start + length] for start in range(_HMAC_BYTES - length + 1))
-    texts = (base64.urlsafe_b64encode(signed + part).decode() for part in parts)
-    return next(text for text in texts if any_end or text[-1] not in "-_")
+    for start in range(_HMAC_BYTES - length + 1):
+        text = base64.urlsafe_b64encode(signed + mac[start : start + length]).decode()
+        if any_end or text[-1] not in "-_":
+            return text
+    raise AssertionError("every part of the signature ends badly")  # about once in 10^25 signatures
 
 
 def key_id(key: bytes) -> str:

@@ -1,5 +1,6 @@
 """The migrations make the tables that the code expects, and can be undone."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,8 @@ from alembic import command
 from digest.database.engine import connect, read_only, transaction
 from digest.database.migrate import NewerDatabase, configuration, migrate, steps_from_nothing, why_not_current
 from digest.database.tables import deliveries, issue_totals, issues, metadata, subscribers, validators, votes
-from digest.issues.store import settings_of
+from digest.issues.selection import Pick, Selection, packed_selection
+from digest.issues.store import papers_by_rank, settings_of
 from digest.ledger import events
 from digest.ledger.kinds import Kind, SkipReason, State, Status, SuppressionReason
 from digest.ledger.queueing import NewDelivery, queue_delivery
@@ -20,9 +22,10 @@ from digest.papers.sources.source import Validator
 from digest.subscribers import erasing, store
 from digest.subscribers.subscriber import event_subject
 from digest.subscribers.suppressions import all_suppressions, suppress
-from tests.support.scenario import DAY, MORNING, add_papers, add_subscriber, cut
+from tests.support.scenario import DAY, MORNING, PLAN, add_papers, add_subscriber, cut
 
 BEFORE_CONSENTS = "0011"
+BEFORE_PICKS = "0038"
 BEFORE_LINKS = "0015"
 BEFORE_NOTICES = "0030"
 BEFORE_REPORTS = "0029"
@@ -128,6 +131,24 @@ def test_who_had_confirmed_and_was_made_pending_by_a_request_is_put_right(databa
         assert store.open_request(connection, ada.id) == ada.consent
     assert after[eve.email] == eve
     assert (after[ada.email].status, after[ada.email].consent.confirmed_at) == (Status.UNSUBSCRIBED, MORNING)
+    engine.dispose()
+
+
+def test_an_earlier_version_still_knows_which_papers_were_sent(database_url):
+    engine = connect(database_url)
+    add_papers(engine, range(6))
+    ada, issue_id = add_subscriber(engine, "ada@example.com"), cut(engine, plan=replace(PLAN, papers=3)).issue_id
+    mine, stored = deliveries.c.recipient == ada.key, select(deliveries.c.selection).where(deliveries.c.id > 0)
+    with transaction(engine) as connection:
+        papers = papers_by_rank(connection, issue_id)
+        ranks = {paper_id: rank for rank, paper_id in papers.items()}
+        chosen = Selection(tuple(Pick(paper_id, "you follow Ada L") for paper_id in papers.values()), language="de")
+        connection.execute(update(deliveries).where(mine).values(picks=packed_selection(chosen, ranks)))
+    command.downgrade(configuration(database_url), BEFORE_PICKS)
+    migrate(database_url)
+    with read_only(engine) as connection:
+        assert connection.scalar(stored) == {"picks": [[paper_id, ""] for paper_id in papers.values()], "left_out": 0}
+    assert len(papers) == 6, "papers beyond the best are in it"
     engine.dispose()
 
 

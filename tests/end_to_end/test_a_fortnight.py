@@ -17,7 +17,8 @@ from digest import clock as the_clock
 from digest import wiring
 from digest.database.engine import read_only
 from digest.database.tables import deliveries, issue_papers, issues, subscribers
-from digest.issues.selection import Selection, selection_of
+from digest.issues.explain import stored_selection
+from digest.issues.selection import Selection
 from digest.ledger.kinds import Kind, SkipReason, State
 from digest.papers.ranking import FLOOR
 from digest.papers.sources.reading import instant_of
@@ -108,11 +109,13 @@ def inboxes(engine, clock, database_url, shared_data, monkeypatch, tmp_path):
 def lists_of(engine) -> dict[str, dict[date, Selection | str]]:
     """By address and day: the list that was sent, or why there was none."""
     query = select(subscribers.c.email, deliveries).join(subscribers, subscribers.c.key == deliveries.c.recipient)
+    query = query.where(deliveries.c.kind == Kind.DIGEST).order_by(deliveries.c.occasion)
     lists: dict[str, dict[date, Selection | str]] = defaultdict(dict)
     with read_only(engine) as connection:
-        for row in connection.execute(query.where(deliveries.c.kind == Kind.DIGEST).order_by(deliveries.c.occasion)):
+        for row in connection.execute(query).all():
             is_sent = row.state == State.ACCEPTED
-            lists[row.email][date.fromisoformat(row.occasion)] = selection_of(row.selection) if is_sent else row.reason
+            sent = stored_selection(connection, row) if is_sent else None
+            lists[row.email][date.fromisoformat(row.occasion)] = sent or row.reason
     return lists
 
 

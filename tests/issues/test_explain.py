@@ -17,7 +17,7 @@ from digest.database.engine import read_only, transaction
 from digest.database.tables import deliveries, opinions
 from digest.issues.explain import BadWeight, Move, explain_list, with_weights
 from digest.issues.old_pools import WHOLE_FOR, shrink_old_pools
-from digest.issues.selection import CachedIssue, IssueCache, Pool, selection_as_json
+from digest.issues.selection import CachedIssue, IssueCache, Pool, packed_selection
 from digest.issues.store import issue_by_id, issue_on
 from digest.ledger import transitions
 from digest.ledger.queueing import NewDelivery, queue_delivery
@@ -62,12 +62,16 @@ def send_all(engine, now, journal):
             for number, reason in choice.skipped.items():
                 transitions.skip(connection, number, reason, now)
             messages = [
-                MessageRecord(draft.delivery.id, "m@example.org", "a" * 64, DAY, selection_as_json(draft.selection))
+                MessageRecord(draft.delivery.id, "m@example.org", "a" * 64, DAY, packed(draft, issues))
                 for draft in choice.drafts
             ]
             mark_sending(connection, "worker", messages)
             results = [DeliveryResult(draft.delivery.id, "accepted", now, 250) for draft in choice.drafts]
             record(connection, "worker", results)
+
+
+def packed(draft, issues):
+    return packed_selection(draft.selection, issues.get(draft.issue.id).pool.ranks)
 
 
 def made_up(dice, day):
@@ -160,7 +164,7 @@ def check_lists(engine, shared_data, journal, issues, subscribers, lists):
         cut(engine, day)
         send_all(engine, now + AN_HOUR, journal)
     with read_only(engine) as connection:
-        columns = (deliveries.c.issue_id, deliveries.c.recipient, deliveries.c.selection)
+        columns = (deliveries.c.issue_id, deliveries.c.recipient, deliveries.c.picks)
         sent = connection.execute(select(*columns).where(deliveries.c.state == "accepted")).all()
         issues_by_id = {number: cached(issue_by_id(connection, number)) for number in {row.issue_id for row in sent}}
     assert {cached_issue.issue.kind for cached_issue in issues_by_id.values()} == {"daily", "weekly"}
@@ -168,7 +172,8 @@ def check_lists(engine, shared_data, journal, issues, subscribers, lists):
     named = 0
     for row in dice.sample(sent, lists):
         explained = explain_list(engine, issues_by_id[row.issue_id], row.recipient, {})
-        assert json.loads(selection_as_json(explained.chosen.selection)) == row.selection
+        ranks = issues_by_id[row.issue_id].pool.ranks
+        assert packed_selection(explained.chosen.selection, ranks) == row.picks
         assert explained.same, (explained, row)
         for pick in explained.chosen.selection.picks:
             assert Decimal(str(pick.score)) == sum(Decimal(str(value)) for value in pick.terms.values())
@@ -264,7 +269,7 @@ def test_a_list_of_an_earlier_version_has_no_terms_and_is_shown_all_the_same(eng
     subscriber, issue = sent
     old = {"picks": [[f"2603.{number:05}", ""] for number in range(4)], "left_out": 0}
     with transaction(engine) as connection:
-        connection.execute(deliveries.update().values(selection=old))
+        connection.execute(deliveries.update().values(selection=old, picks=None))
     explained = explain_list(engine, cached(issue), subscriber.key, {})
     assert [pick.paper_id for pick in explained.chosen.selection.picks] == [f"2603.{number:05}" for number in range(4)]
     assert not explained.same

@@ -10,12 +10,12 @@ from sqlalchemy import select, update
 from digest.database.engine import read_only, transaction
 from digest.database.tables import deliveries as table
 from digest.issues.publish import halt
-from digest.issues.selection import Pick, Selection, selection_as_json, selection_of
+from digest.issues.selection import Pick, Selection, packed_selection, selection_of
 from digest.ledger import deliveries, queueing, sending, transitions
-from digest.ledger.deliveries import AlreadySent
 from digest.ledger.kinds import IssueStatus, Kind, State, SuppressionReason
 from digest.ledger.messages import forget_messages, message_of
 from digest.ledger.queueing import NewDelivery
+from digest.ledger.received import AlreadySent, already_sent
 from digest.ledger.sending import DeliveryResult, MessageRecord
 from digest.subscribers import erasing, store
 from digest.subscribers.suppressions import suppress
@@ -48,7 +48,7 @@ def mark(engine, claim, sha256="a" * 64, selection=None, worker=ME):
             worker,
             [
                 MessageRecord(
-                    claim.id, "id@example.org", sha256, DAY, selection_as_json(selection) if selection else "null"
+                    claim.id, "id@example.org", sha256, DAY, packed_selection(selection, RANKS) if selection else None
                 )
             ],
         )
@@ -204,13 +204,16 @@ def test_mails_of_a_paused_issue_are_not_claimed_until_it_goes_on(engine):
         assert len(sending.claim(connection, ME, 10, LATER)) == 1
 
 
+RANKS = {"2603.00000": 1, "2603.00001": 2}
+BY_RANK = {rank: paper_id for paper_id, rank in RANKS.items()}
 CHOSEN = Selection((Pick("2603.00001", "you follow graphs"), Pick("2603.00000", "")), left_out=1)
 
 
 def got_by(engine, claim, worker="two", since=DAY):
     """The history of the subscriber of `claim`, as their next message sees it."""
     with read_only(engine) as connection:
-        return deliveries.already_sent(connection, [replace(claim, id=claim.id + 1)], worker, since)[claim.recipient]
+        other = replace(claim, id=claim.id + 1)
+        return already_sent(connection, [other], worker, since, lambda _issue: BY_RANK)[claim.recipient]
 
 
 def test_what_a_mail_was_begun_with_is_what_a_retry_gets_and_what_other_mails_leave_out(claimed):
@@ -219,7 +222,7 @@ def test_what_a_mail_was_begun_with_is_what_a_retry_gets_and_what_other_mails_le
     answered(engine, claim, State.QUEUED, 451, until=LATER)
     with transaction(engine) as connection:
         (again,) = sending.claim(connection, ME, 10, LATER)
-    assert selection_of(again.selection) == CHOSEN
+    assert selection_of(again.chosen, BY_RANK) == CHOSEN
     assert got_by(engine, claim) == AlreadySent({"2603.00000", "2603.00001"})
 
 

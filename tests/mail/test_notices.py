@@ -20,6 +20,7 @@ from digest.issues.publish import halt
 from digest.issues.store import issue_id_on, issue_on
 from digest.ledger import events, sending
 from digest.ledger.kinds import IssueKind, IssueStatus, SkipReason, SuppressionReason
+from digest.ledger.received import already_sent
 from digest.lint import lint
 from digest.mail.delivery.recovery import recover
 from digest.mail.notices import (
@@ -311,7 +312,6 @@ def test_todays_notice_does_not_hold_up_an_issue_of_the_same_subscriber(engine):
     with transaction(engine) as connection:
         (notice, issue) = sorted(sending.claim(connection, "one", 5, SEVEN + A_DAY), key=lambda each: each.id)
         connection.execute(update(deliveries).where(deliveries.c.id == issue.id).values(worker="two"))
-        from digest.ledger.deliveries import already_sent
 
         assert not already_sent(connection, [issue], "two", date(2026, 1, 1))[issue.recipient].being_chosen
     assert (notice.kind, issue.kind) == ("notice", "digest")

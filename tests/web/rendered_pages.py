@@ -1,6 +1,5 @@
 """A site that has something to show on every page, and the list of its pages."""
 
-import json
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from sqlalchemy import Engine, update
 
 from digest.database.engine import transaction
 from digest.database.tables import deliveries
-from digest.issues.selection import Pick, Selection, selection_as_json
+from digest.issues.selection import Pick, Pool, Selection, packed_selection
 from digest.issues.store import issue_by_id, newest_issue
 from digest.ledger.outbox import CHOSEN_TYPES
 from digest.monitoring.webhooks.endpoints import add as add_endpoint
@@ -108,7 +107,7 @@ def send_list(visit: Visit, papers: int = 3) -> date:
         assert newest is not None
         issue = issue_by_id(connection, newest.id, whole=True)
         picks = tuple(Pick(one.paper.id, "“attention”") for one in issue.pool[:papers])
-        sent = {"state": "accepted", "selection": json.loads(selection_as_json(Selection(picks, 0)))}
+        sent = {"state": "accepted", "picks": packed_selection(Selection(picks, 0), Pool(issue).ranks)}
         mails = update(deliveries).where(
             deliveries.c.recipient == visit.subscriber().key, deliveries.c.issue_id == issue.id
         )

@@ -49,6 +49,8 @@ deliveries = table(
     ),  # workers that died with it, so that a message that kills workers is stopped
     Column("worker", Code(80), nullable=False),  # who claimed it
     Column("lease_until", Instant),  # by the database's clock
+    Column("picks", LargeBinary),  # the papers chosen, as issues/selection/picks.py packs them
+    # In place of them: what earlier versions stored, and what is known of messages sent after a backup.
     Column("selection", Json),  # {"picks": [[paper id, reason], ...], "left_out": n, "language": tag, "first": true?}
     Column("message_id", Code(200), nullable=False),
     Column("sha256", Code(64), nullable=False),  # of the bytes that went on the wire last

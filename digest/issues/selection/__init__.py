@@ -2,7 +2,7 @@
 
 from digest.issues.selection.history import CachedIssue, IssueCache, SubscriberHistory, histories, papers_for
 from digest.issues.selection.personal import FEWEST
-from digest.issues.selection.picks import Pick, Selection, selection_as_json, selection_of
+from digest.issues.selection.picks import Pick, Selection, packed_selection, selection_of
 from digest.issues.selection.selection import RULES, Pool, PoolProfile, SelectionWeights
 
 __all__ = [
@@ -17,7 +17,7 @@ __all__ = [
     "SelectionWeights",
     "SubscriberHistory",
     "histories",
+    "packed_selection",
     "papers_for",
-    "selection_as_json",
     "selection_of",
 ]

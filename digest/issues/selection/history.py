@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
@@ -15,10 +15,11 @@ from digest.issues.profiles import Neighbour, Profile, affinities_of, profiles_o
 from digest.issues.selection.interests import set_of
 from digest.issues.selection.picks import AFFINITY, Selection
 from digest.issues.selection.selection import NO_PROFILE, Pool, PoolProfile
-from digest.issues.store import issue_by_id
+from digest.issues.store import issue_by_id, papers_by_rank
 from digest.language import Languages
-from digest.ledger.deliveries import AlreadySent, Delivery, already_sent, last_issue_mails
+from digest.ledger.deliveries import Delivery
 from digest.ledger.kinds import IssueKind, SkipReason
+from digest.ledger.received import AlreadySent, already_sent, last_issue_mails
 from digest.subscribers.paper_feedback import rated_among
 from digest.subscribers.subscriber import MAX_PAPERS, Balance, Preferences
 
@@ -33,6 +34,7 @@ class CachedIssue:
     issue: Issue
     pool: Pool
     affinities: "PoolAffinities | None" = None  # read for the first subscriber with a profile
+    earlier: dict[int, Mapping[int, str]] = field(default_factory=dict)  # papers of other issues, by rank
 
     @cached_property
     def oldest_day(self) -> date:
@@ -99,7 +101,14 @@ def histories(
         return {}
     cached = {issue_id: issue_with(issue_id) for issue_id in of_issues}
     deliveries = [claim for theirs in of_issues.values() for claim in theirs]
-    got = already_sent(connection, deliveries, worker, min(entry.oldest_day for entry in cached.values()))
+    earlier = next(iter(cached.values())).earlier
+
+    def papers_of(issue_id: int) -> Mapping[int, str]:
+        if issue_id not in earlier:
+            earlier[issue_id] = papers_by_rank(connection, issue_id)
+        return earlier[issue_id]
+
+    got = already_sent(connection, deliveries, worker, min(entry.oldest_day for entry in cached.values()), papers_of)
     by_delivery: dict[int, SubscriberHistory] = {}
     for issue_id, theirs in of_issues.items():
         issue, pool = cached[issue_id].issue, cached[issue_id].pool

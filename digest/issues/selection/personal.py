@@ -4,7 +4,7 @@ A list has papers of two kinds: the day's best, and the subscriber's own, which 
 they liked. Their balance decides how many of each.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -49,6 +49,7 @@ class PersonalList:
         self._keeps_order = preferences.balance is Balance.BEST and not pool.by_score  # the order of the issue
         self._matches = [(interest, pool.catalogue.matches(interest)) for interest in interests_of(preferences)]
         self._interests_of: dict[int, tuple[Interest, ...]] = {}
+        self._picks: dict[int, tuple[Pick, int]] = {}
         self._matching = self._never_missed = 0
         for interest, papers in self._matches:
             self._matching |= papers & fresh
@@ -64,13 +65,15 @@ class PersonalList:
         if len(chosen) > 1 and chosen[0][0] == outsider:
             chosen[:2] = chosen[1], chosen[0]
         chosen = [*((index, NO_PENALTIES) for index in numbers_in(pinned)), *chosen]
-        named = [
-            index for index, _penalties in chosen if self._is_close(index) and names_neighbour(self._interests(index))
-        ]
-        neighbours = self._profile.neighbours(named) if named else {}
+        neighbours = self._neighbours([index for index, _penalties in chosen]) if self._profile.affinity else {}
         return tuple(
             self._pick(index, penalties, neighbours.get(index), index == outsider) for index, penalties in chosen
         )
+
+    def _neighbours(self, chosen: Sequence[int]) -> "Mapping[int, Neighbour]":
+        """The liked papers that chosen ones resemble, where their reasons have room for one."""
+        named = [index for index in chosen if self._is_close(index) and names_neighbour(self._interests(index))]
+        return self._profile.neighbours(named) if named else {}
 
     def is_urgent(self) -> bool:
         """True if a paper that they must not miss leaves the pool before their next issue."""
@@ -189,12 +192,19 @@ class PersonalList:
 
     def _score(self, index: int) -> int:
         """The score before diversity."""
-        pick = self._pool.pick(index, self._interests(index), self._language)
-        return sum([points for _name, points in pick.points]) + self._affinity(index)
+        return self._scored(index)[1] + self._affinity(index)
+
+    def _scored(self, index: int) -> tuple[Pick, int]:
+        """A paper with its points and reason, and their sum, both without affinity."""
+        if index not in self._picks:
+            self._picks[index] = self._pool.pick(index, self._interests(index), self._language)
+        return self._picks[index]
 
     def _pick(self, index: int, penalties: Penalties, neighbour: "Neighbour | None", surprise: bool) -> Pick:
-        interests, affinity = self._interests(index), self._affinity(index)
-        paper_id, why, points = self._pool.pick(index, interests, self._language)
+        interests, affinity, pick = self._interests(index), self._affinity(index), self._scored(index)[0]
+        if not (self._keeps_order or affinity or neighbour or surprise or penalties != NO_PENALTIES):
+            return pick
+        paper_id, why, points = pick
         if self._keeps_order:
             points = points[:1]
         elif affinity:

@@ -1,6 +1,7 @@
 """The papers chosen for one message, and how the ledger stores them."""
 
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -8,6 +9,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from digest.language import Language
+from digest.ledger.received import after_ranks, packed_ranks, ranks_of
 
 TRENDING = "trending"
 NEW = "new"  # in place of it for a paper that nobody voted on
@@ -53,35 +55,65 @@ class Selection:
     only: bool = False  # the subscriber gets only what they follow or liked, and the message says so
 
 
-@lru_cache(maxsize=1_000)  # subscribers with the same interests, or none, mostly get the same list
-def selection_as_json(selection: Selection) -> str:
-    """For each pick [paper, why, trending, name of another term, its value, …], values in points; trending may be 0.
+def packed_selection(selection: Selection, ranks: Mapping[str, int]) -> bytes:
+    """Pack it for the ledger; `ranks` of an issue's papers by id.
 
-    A list keeps its order in every database.
+    First the ranks, which later claims read; then, compressed, a line about all, and for each pick
+    [why, trending, name of another term, its value, …], values in points; trending may be 0.
     """
-    about = {"left_out": selection.left_out, "language": selection.language}
+    about: dict[str, Any] = {"left_out": selection.left_out} if selection.left_out else {}
+    about |= {"language": selection.language} if selection.language else {}
     about |= {"first": True} if selection.first else {}
     about |= {"since": selection.since.isoformat()} if selection.since else {}
     about |= {"only": True} if selection.only else {}
-    picks = ", ".join([_pick_as_json(pick) for pick in selection.picks])
-    return f'{{"picks": [{picks}], {json.dumps(about)[1:]}'
+    lines = [_COMPACT.encode(about), *[_reason(pick.why, pick.points) for pick in selection.picks]]
+    return packed_ranks([ranks[pick.paper_id] for pick in selection.picks]) + _compressed("\n".join(lines))
 
 
-@lru_cache(maxsize=20_000)  # most picks are shared by many subscribers
-def _pick_as_json(pick: Pick) -> str:
-    points = pick.points if not pick.points or pick.points[0][0] == TRENDING else ((TRENDING, 0), *pick.points)
-    return json.dumps([pick.paper_id, pick.why, *[part for point in points for part in point][1:]])
-
-
-def selection_of(stored: Mapping[str, Any]) -> Selection:
-    """The selection that selection_as_json() wrote, in this version or an earlier one."""
-    picks = tuple(_pick(*pick) for pick in stored["picks"])
-    since = date.fromisoformat(stored["since"]) if "since" in stored else None
-    language, first, only = stored.get("language", ""), stored.get("first", False), stored.get("only", False)
-    return Selection(picks, stored["left_out"], language, first, since, only)
+def selection_of(stored: bytes | Mapping[str, Any], papers: Mapping[int, str]) -> Selection:
+    """The selection that packed_selection() packed, or an earlier version stored; `papers` of its issue by rank."""
+    about: Mapping[str, Any]
+    if isinstance(stored, bytes):
+        ids = [papers.get(rank, "") for rank in ranks_of(stored)]  # without its card a message is not composed
+        lines: list[Any] = _lines(after_ranks(stored)) or [{}, *([""] for _ in ids)]  # without reasons once erased
+        about, reasons = lines[0], lines[1:]
+        picks = tuple(_pick(paper_id, *reason) for paper_id, reason in zip(ids, reasons, strict=True))
+    else:
+        about, picks = stored, tuple(_pick(*pick) for pick in stored["picks"])
+    since = date.fromisoformat(about["since"]) if "since" in about else None
+    language, first, only = about.get("language", ""), about.get("first", False), about.get("only", False)
+    return Selection(picks, about.get("left_out", 0), language, first, since, only)
 
 
 def _pick(paper_id: str, why: str, *points: Any) -> Pick:
-    named = (TRENDING, *points) if points else ()  # earlier versions stored no points
+    named = (TRENDING, *points) if points else ()  # the first versions stored no points
     pairs = zip(named[::2], named[1::2], strict=True)
     return Pick(paper_id, why, tuple(pair for pair in pairs if pair != (TRENDING, 0)))
+
+
+@lru_cache(maxsize=20_000)  # papers have the same points for many subscribers
+def _reason(why: str, points: tuple[tuple[str, int], ...]) -> str:
+    pairs = points if not points or points[0][0] == TRENDING else ((TRENDING, 0), *points)
+    return _COMPACT.encode([why, *[part for pair in pairs for part in pair][1:]])
+
+
+# --- compressed, with what most selections have in common; never change this, or stored ones become unreadable ---
+
+_WINDOW = -12
+_COMMON = (
+    '"near_duplicate",-5000"same_lab",-1000{"left_out":1,"language":"zh"}"pinned","new","affinity","from outside '
+    'your interests" · like “you follow matches your keyword “关注你"topic",6000]"category",5000]"author",12000]'
+    '"lab",7000]\n[""," · matches your keyword “"]\n["matches your keyword “","keyword",10000]\n["matches your '
+    'keyword “","keyword",8000]\n[""'
+).encode()
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
+def _compressed(text: str) -> bytes:
+    compressor = zlib.compressobj(1, zlib.DEFLATED, _WINDOW, 4, zlib.Z_DEFAULT_STRATEGY, _COMMON)
+    return compressor.compress(text.encode()) + compressor.flush()
+
+
+def _lines(compressed: bytes) -> list[Any]:
+    text = zlib.decompressobj(_WINDOW, _COMMON).decompress(compressed) if compressed else b""
+    return [json.loads(line) for line in text.decode().splitlines()]

@@ -95,6 +95,8 @@ class Pool:
         self.paper_ids = [paper.id for paper in papers]
         self._all = (1 << len(papers)) - 1
         self._pinned = set_of(index for index, paper in enumerate(self._ranked) if paper.terms.is_pinned)
+        self.ranks = {ranked.paper.id: ranked.rank for ranked in self._ranked}
+        self.by_rank = {rank: paper_id for paper_id, rank in self.ranks.items()}
         self.index = {paper_id: index for index, paper_id in enumerate(self.paper_ids)}
         self.points: dict[str, int] = {
             name: round(value * UNIT) for name, value in asdict(weights or SelectionWeights()).items()
@@ -230,12 +232,13 @@ class Pool:
             by_points = split
         return sorted(by_points.items(), reverse=True)
 
-    def _pick(self, index: int, interests: tuple[Interest, ...], language: Language) -> Pick:
-        """A paper with the points and the reason for its rank and these matches."""
+    def _pick(self, index: int, interests: tuple[Interest, ...], language: Language) -> tuple[Pick, int]:
+        """A paper with the points and the reason for its rank and these matches, and the sum of these points."""
         kinds = [interest.kind for interest in interests]
         terms = [(str(kind), self._boosts[kind][min(kinds.count(kind), 3)]) for kind in dict.fromkeys(kinds)]
         why = " · ".join([in_words(part, language) for part in why_followed(interests)])
-        return Pick(self.paper_ids[index], why, (self.rank_points[index], *terms))
+        points = (self.rank_points[index], *terms)
+        return Pick(self.paper_ids[index], why, points), sum([value for _name, value in points])
 
 
 def _with_room(preferences: Preferences, pinned: PaperSet) -> Preferences:

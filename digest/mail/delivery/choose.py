@@ -18,6 +18,7 @@ from digest.issues.selection import (
     Selection,
     SubscriberHistory,
     histories,
+    packed_selection,
     papers_for,
     selection_of,
 )
@@ -75,7 +76,7 @@ def choose(
         elif status.subscriber is not None and claim.issue_id is None:
             outcome.drafts.append(Draft(claim, status.subscriber))
         elif status.subscriber is not None and claim.issue_id is not None and claim.kind is Kind.NOTICE:
-            stored = selection_of(claim.selection) if claim.selection else None
+            stored = selection_of(claim.chosen, {}) if claim.chosen else None
             selection = stored or Selection((), language=status.subscriber.preferences.language)
             outcome.drafts.append(Draft(claim, status.subscriber, issues.get(claim.issue_id).issue, selection))
         elif status.subscriber is not None and claim.issue_id is not None:
@@ -86,17 +87,26 @@ def choose(
 def _choose_papers(
     claim: Delivery, subscriber: Recipient, cached: CachedIssue, history: SubscriberHistory, outcome: ClaimOutcome
 ) -> None:
-    if claim.selection is None and history.got.being_chosen:
+    if claim.chosen is None and history.got.being_chosen:
         outcome.waiting.append(claim.id)
         return
-    stored = claim.selection
-    selection = selection_of(stored) if stored else papers_for(cached, subscriber.preferences, history)
+    stored = claim.chosen
+    selection = (
+        selection_of(stored, cached.pool.by_rank) if stored else papers_for(cached, subscriber.preferences, history)
+    )
     if isinstance(selection, SkipReason):
         outcome.skipped[claim.id] = selection
         return
     # Another of these claims may be for the same subscriber.
     history.got.papers.update(pick.paper_id for pick in selection.picks)
     outcome.drafts.append(Draft(claim, subscriber, cached.issue, selection))
+
+
+def picks_to_store(draft: Draft, issues: IssueCache) -> bytes | None:
+    """The selection as the ledger stores it; None if it has it already, as an earlier version stored it."""
+    if draft.issue is None or draft.selection is None or draft.delivery.selection is not None:
+        return None
+    return draft.delivery.picks or packed_selection(draft.selection, issues.get(draft.issue.id).pool.ranks)
 
 
 def due_day(subscriber: Recipient, due_at: datetime) -> date:

@@ -17,7 +17,6 @@ import structlog
 from sqlalchemy import Connection, Engine
 
 from digest.database.engine import read_only, retry_transaction, transaction
-from digest.issues.selection import selection_as_json
 from digest.ledger import events, sending, transitions
 from digest.ledger.deliveries import Delivery
 from digest.ledger.kinds import IssueStatus, SkipReason
@@ -25,7 +24,7 @@ from digest.ledger.replies import count_replies
 from digest.ledger.sending import MessageRecord
 from digest.ledger.worker_lock import WorkerLock
 from digest.mail.compose.composer import Composer
-from digest.mail.delivery.choose import choose, due_day, recipient_statuses
+from digest.mail.delivery.choose import choose, due_day, picks_to_store, recipient_statuses
 from digest.mail.delivery.journal import ALL, Journal
 from digest.mail.delivery.outcome import Outcome, receipt_of, record
 from digest.mail.delivery.recovery import recover
@@ -177,7 +176,7 @@ class DeliveryWorker:
         is_due = len(self._in_flight) >= _MAX_IN_FLIGHT or not messages
         oldest = self._in_flight[0] if self._in_flight and is_due else None
         receipts = [receipt_of(reply) for reply in oldest.replies.result()] if oldest else []
-        records = [_record_of(draft, message) for draft, message in messages]
+        records = [self._record_of(draft, message) for draft, message in messages]
 
         replies, day = self._replies.due(), self._day()
 
@@ -284,14 +283,13 @@ class DeliveryWorker:
                 transitions.requeue(connection, delivery_ids, self._now() + wait)
             self._stats.outcomes["requeued"] += len(delivery_ids)
 
-
-def _record_of(draft: Draft, message: OutgoingMessage) -> MessageRecord:
-    return MessageRecord(
-        draft.delivery.id,
-        message.message_id,
-        message.sha256,
-        due_day(draft.subscriber, draft.delivery.due_at),
-        selection_as_json(draft.selection) if draft.selection else "null",
-        message.envelope.message if draft.issue is None else b"",
-        tuple(pick.paper_id for pick in draft.selection.picks) if draft.selection else (),
-    )
+    def _record_of(self, draft: Draft, message: OutgoingMessage) -> MessageRecord:
+        return MessageRecord(
+            draft.delivery.id,
+            message.message_id,
+            message.sha256,
+            due_day(draft.subscriber, draft.delivery.due_at),
+            picks_to_store(draft, self._composer.issues),
+            message.envelope.message if draft.issue is None else b"",
+            tuple(pick.paper_id for pick in draft.selection.picks) if draft.selection else (),
+        )

@@ -13,6 +13,7 @@ from digest.database.tables import deliveries
 from digest.ledger import transitions
 from digest.ledger.kinds import SkipReason, State, SuppressionReason
 from digest.ledger.queueing import new_row
+from digest.ledger.received import is_chosen
 from digest.ledger.replay_log import Coverage, Entry
 from digest.subscribers import store, subscriptions
 from digest.subscribers.suppressions import SuppressionTerms, lift, suppress
@@ -147,9 +148,9 @@ def _close(connection: Connection, kind: str, day: str, to: Mapping[str, Sequenc
             in_list(connection, deliveries.c.recipient, keys),
         )
         rows = connection.execute(
-            select(deliveries.c.id, deliveries.c.recipient, deliveries.c.selection).where(*mine)
+            select(deliveries.c.id, deliveries.c.recipient, is_chosen().label("is_chosen")).where(*mine)
         ).all()
-        papers = [{"row": row.id, "papers": _selection(to[row.recipient])} for row in rows if row.selection is None]
+        papers = [{"row": row.id, "papers": _selection(to[row.recipient])} for row in rows if not row.is_chosen]
         closed += transitions.close_restored(
             connection, in_list(connection, deliveries.c.id, [row.id for row in rows]), now
         )

@@ -12,8 +12,8 @@ from digest import clock
 from digest.database.engine import read_only
 from digest.issues import personal_data
 from digest.language import _
-from digest.ledger.deliveries import days_without
 from digest.ledger.kinds import SkipReason, Status, SuppressionReason
+from digest.ledger.received import days_without
 from digest.subscribers import links, subscriptions
 from digest.subscribers.links import LinkRequest
 from digest.subscribers.paper_feedback import has_liked

@@ -16,9 +16,10 @@ from digest.issues.editing import MOST_PINNED, BadChoice, Choice, EditorialChoic
 from digest.issues.issue import Issue
 from digest.issues.publish import publish, upcoming
 from digest.issues.reasons import place_of
-from digest.issues.store import issue_on
+from digest.issues.store import issue_on, papers_by_rank
 from digest.ledger import events
 from digest.ledger.kinds import IssueKind
+from digest.ledger.received import ranks_of
 from digest.papers.store import withdraw
 from digest.subscribers.subscriber import Frequency, Subscriber
 from tests.mail.delivery.builders import hands
@@ -56,11 +57,13 @@ def numbers(papers) -> list[int]:
 
 def papers_in(engine: Engine, subscriber: Subscriber, day: date = DAY) -> list[str]:
     """The papers of the subscriber's message of a day."""
-    query = select(deliveries.c.selection).where(
+    query = select(deliveries.c.issue_id, deliveries.c.picks).where(
         deliveries.c.recipient == subscriber.key, deliveries.c.occasion == day.isoformat()
     )
     with read_only(engine) as connection:
-        return [pick[0] for pick in connection.execute(query).scalar_one()["picks"]]
+        issue_id, picks = connection.execute(query).one()
+        papers = papers_by_rank(connection, issue_id)
+        return [papers[rank] for rank in ranks_of(picks)]
 
 
 def test_what_is_shown_before_the_cut_is_what_the_cut_stores(engine):

@@ -11,8 +11,8 @@ from digest.issues.selection import CachedIssue, IssueCache, Pool, SubscriberHis
 from digest.issues.selection.history import oldest_day
 from digest.language import Languages
 from digest.ledger import sending
-from digest.ledger.deliveries import AlreadySent
 from digest.ledger.kinds import IssueKind, SkipReason
+from digest.ledger.received import AlreadySent
 from digest.papers.paper import RankedPaper
 from digest.papers.score_terms import ScoreTerms
 from digest.subscribers import paper_feedback

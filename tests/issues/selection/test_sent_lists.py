@@ -7,8 +7,8 @@ from sqlalchemy import select
 
 from digest.database.engine import read_only, transaction
 from digest.database.tables import deliveries, issues
-from digest.issues.explain import explain_list
-from digest.issues.selection import RULES, CachedIssue, Pool, selection_of
+from digest.issues.explain import explain_list, stored_selection
+from digest.issues.selection import RULES, CachedIssue, Pool
 from digest.issues.store import issue_on, settings_as_json
 from tests.mail.delivery.builders import hands, opened
 from tests.support.scenario import DAY, MORNING, PLAN, add_papers, add_subscriber, cut
@@ -35,7 +35,7 @@ def ledger(engine, subscriber):
     query = select(deliveries).where(deliveries.c.recipient == subscriber.key).order_by(deliveries.c.occasion)
     with read_only(engine) as connection:
         rows = connection.execute(query).all()
-    return [(row.state, row.reason, selection_of(row.selection) if row.selection else None) for row in rows]
+        return [(row.state, row.reason, stored_selection(connection, row)) for row in rows]
 
 
 def test_what_is_left_waits_and_the_next_email_says_since_when(engine, hands):

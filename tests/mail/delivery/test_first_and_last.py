@@ -9,7 +9,8 @@ from sqlalchemy import select
 from digest.database.engine import read_only, transaction
 from digest.database.tables import deliveries
 from digest.issues import first_issue
-from digest.issues.store import issue_on
+from digest.issues.selection import selection_of
+from digest.issues.store import issue_on, papers_by_rank
 from digest.ledger import queueing, sending
 from digest.ledger.deliveries import find
 from digest.ledger.kinds import IssueKind, Kind, SkipReason, SuppressionReason
@@ -55,9 +56,10 @@ def test_only_the_first_issue_that_a_reader_gets_welcomes_them(hands, engine, sm
     assert f"{desk().branding.public_url}/preferences/" in text_of(mails["ada"][0]).partition("Paper number")[0]
     with read_only(engine) as connection:
         stored = find(connection, Kind.DIGEST, DAY, ada.key)
-    assert stored is not None
-    assert stored.selection is not None
-    assert stored.selection["first"]
+        assert stored is not None
+        assert stored.picks is not None
+        assert stored.issue_id is not None
+        assert selection_of(stored.picks, papers_by_rank(connection, stored.issue_id)).first
 
 
 def test_a_first_issue_that_is_tried_again_is_the_same_mail_whatever_came_between(hands, engine, smtp_server):

@@ -10,9 +10,9 @@ from digest.database.engine import read_only, transaction
 from digest.database.tables import cards, deliveries, events, fragments, subscribers, suppressions, votes
 from digest.issues.audit import audit
 from digest.ledger import events as events_log
-from digest.ledger.deliveries import already_sent
 from digest.ledger.events import acting
 from digest.ledger.kinds import State, SuppressionReason
+from digest.ledger.received import already_sent
 from digest.mail.compose.fragments import keep_fragments
 from digest.papers.paper import Votes
 from digest.papers.store import keep_votes
