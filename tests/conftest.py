@@ -47,6 +47,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    gc.set_threshold(200_000, 20, 20)  # whatever is imported and collected stays to the end
     # A busy machine must not fail a property test (pytest-timeout ends what hangs).
     hypothesis.settings.register_profile("no deadline", deadline=None)
     hypothesis.settings.load_profile("no deadline")
@@ -76,7 +77,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Spare the garbage collector what stays to the end: all modules and tests, looked through again and again."""
+    """Spare the garbage collector all modules and tests, which it would look through again and again."""
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
 
