@@ -16,7 +16,7 @@ FLAGS = (
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
-MISSING = "no Chromium on this machine (Debian: apt-get install chromium)"
+MISSING = "no Chromium on this machine (Debian: apt-get install chromium-headless-shell)"
 
 
 def find_chromium() -> str | None:
