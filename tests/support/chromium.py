@@ -20,7 +20,7 @@ MISSING = "no Chromium on this machine (Debian: apt-get install chromium-headles
 
 
 def find_chromium() -> str | None:
-    """Where it is: its shell without windows if there is one, which needs a third of the time for each page."""
+    """Return its path. The headless shell comes first: it needs a third of the CPU time for each page."""
     return next(filter(None, map(shutil.which, PROGRAMS)), None)
 
 
