@@ -41,7 +41,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--no-skips", action="store_true", help="a skipped test is a failure")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: a test that waits for a program, a browser or a time-out needs none."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    gc.set_threshold(200_000, 20, 20)  # whatever is imported and collected stays to the end
     # A busy machine must not fail a property test (pytest-timeout ends what hangs).
     hypothesis.settings.register_profile("no deadline", deadline=None)
     hypothesis.settings.load_profile("no deadline")
@@ -71,7 +77,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Spare the garbage collector what stays to the end: all modules and tests, looked through again and again."""
+    """Spare the garbage collector all modules and tests, which it would look through again and again."""
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
 

@@ -169,11 +169,11 @@ def test_an_outage_of_the_database_is_a_line_of_each_process_and_its_end_another
         migrate(server.url_of("postgres"))
         monkeypatch.setenv("DIGEST_DATABASE_URL", server.url_of("postgres"))
         monkeypatch.setenv("DIGEST_LOG_JSON", "true")
+        engine = connect(server.url_of("postgres"))
+        queue_issue(engine)  # before the scheduler runs, which would cut the issue when only some have subscribed
         start_digest("worker", "--processes", "1")
         start_digest("scheduler")
         logs = [tmp_path / "worker-0.log", tmp_path / "scheduler-1.log"]
-        engine = connect(server.url_of("postgres"))
-        queue_issue(engine)
         wait_for(lambda: len(smtp_server.taken) == SUBSCRIBERS, PATIENCE, "the issue")
         engine.dispose()
         server.stop()

@@ -15,12 +15,13 @@ FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
-MISSING = "no Chromium on this machine (Debian: apt-get install chromium)"
+PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+MISSING = "no Chromium on this machine (Debian: apt-get install chromium-headless-shell)"
 
 
 def find_chromium() -> str | None:
-    """Where it is."""
-    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    """Return its path. The headless shell comes first: it needs a third of the CPU time for each page."""
+    return next(filter(None, map(shutil.which, PROGRAMS)), None)
 
 
 @contextmanager

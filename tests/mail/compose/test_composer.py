@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -67,8 +68,6 @@ PAPERS = [
 ]
 ISSUE = an_issue(PAPERS, best=len(PAPERS) // 2)
 IDS = [paper.id for paper in PAPERS]
-COMPOSERS = {code: a_composer(ISSUE, language=code) for code in LANGUAGES.codes}
-COMPOSER = COMPOSERS[SOURCE]
 SELECTIONS = st.builds(
     lambda ids, whys, left_out, first, since: Selection(
         tuple(Pick(*pick) for pick in zip(ids, whys, strict=False)), left_out, first=first, since=since
@@ -79,6 +78,12 @@ SELECTIONS = st.builds(
     st.booleans(),
     st.sampled_from([None, None, date(2026, 11, 22), date(2026, 11, 20), date(2026, 11, 2)]),
 )
+
+
+@cache
+def composer(code: str = SOURCE) -> IssueComposer:
+    """In a run of several processes most of them need none."""
+    return a_composer(ISSUE, language=code)
 
 
 def links(address: str, number: int, branding: Branding = BRANDING) -> SubscriberLinks:
@@ -96,7 +101,7 @@ def links(address: str, number: int, branding: Branding = BRANDING) -> Subscribe
 def test_a_joined_mail_is_what_rendering_it_for_one_reader_would_give(
     selection: Selection, address: str, number: int, code: str
 ) -> None:
-    message = COMPOSERS[code].compose(a_draft(ISSUE, selection, number, address)).envelope.message
+    message = composer(code).compose(a_draft(ISSUE, selection, number, address)).envelope.message
     expected, _ = from_scratch(RENDERER.speaking(code), ISSUE, selection, links(address, number), BRANDING)
     joined = parts_of(message)
     assert joined.text == expected.text
@@ -165,7 +170,7 @@ def test_each_readers_links_are_their_own() -> None:
     selection = Selection((Pick(IDS[0], ""),))
     for number in (1, 2, 2**32 - 1):
         mail = ParsedMessage(
-            COMPOSER.compose(a_draft(ISSUE, selection, number, f"reader{number}@example.com")).envelope.message
+            composer().compose(a_draft(ISSUE, selection, number, f"reader{number}@example.com")).envelope.message
         )
         tokens = set(re.findall(r"/(?:u|preferences|feedback)/([\w-]{32})\b", " ".join(mail.web_links)))
         opened = {
@@ -221,13 +226,13 @@ def test_a_paper_whose_card_cannot_be_made_harms_no_other(tmp_path: Path) -> Non
 )
 def test_a_mail_that_cannot_be_made_says_so(address: str, selection: Selection | None) -> None:
     with pytest.raises(UnfitMessage):
-        COMPOSER.compose(a_draft(ISSUE, selection, 1, address))
+        composer().compose(a_draft(ISSUE, selection, 1, address))
 
 
 def test_a_press_writes_the_mails_of_its_issue_only() -> None:
     other = replace(ISSUE, id=2)
     with pytest.raises(UnfitMessage, match="another issue"):
-        COMPOSER.compose(a_draft(other, everything_in(other)))
+        composer().compose(a_draft(other, everything_in(other)))
 
 
 # --- the same mail, whatever has changed since ---
