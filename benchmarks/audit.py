@@ -151,7 +151,7 @@ def is_allowed(licence: str, allowed: Mapping[str, str]) -> bool:
 
 
 def wrong_licences(packages: Iterable[Pin], accepted: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
-    """What is wrong with the licences of the packages that are installed here, a line each."""
+    """Yields a line for each package that is installed here and whose licence is not accepted."""
     for pin in packages:
         if not pin.is_here or pin.name in accepted["packages"]:
             continue

@@ -131,7 +131,7 @@ class FaultInjector:
             "redis": self._redis,
             "postgres": self._kill_postgres,
             "stop": self._stop,
-            "random": lambda: self.faults()[self._random.choice(EACH)](),
+            "random": self._any,
         }
 
     def _kill(self) -> int:
@@ -153,6 +153,9 @@ class FaultInjector:
             os.kill(victim, signal.SIGKILL)
         self._parent_next = not self._parent_next
         return connections
+
+    def _any(self) -> int:
+        return self.faults()[self._random.choice(EACH)]()
 
     def _stop(self) -> int:
         """Halt a worker with its pool, whose messages may meanwhile be given up and sent by another."""

@@ -30,7 +30,7 @@ PATIENCE = 150.0  # seconds; programs start slowly on a busy machine
 
 @pytest.fixture
 def environment(redis_url, smtp_server, clock, monkeypatch):
-    """Settings of workers, an hour after the issue is due; a mail server that is slow."""
+    """Settings for workers, an hour after the issue is due, and a slow mail server."""
     clock.move_to(MORNING + timedelta(hours=2))
     for name, value in {
         "REDIS_URL": redis_url,
