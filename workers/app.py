@@ -18,6 +18,9 @@ from workers.rate import WorkRate
 
 # Redis hands out a hint again after this time, so it is far above the length of a task, about a minute.
 VISIBILITY_SECONDS = 3600
+# Without it, a worker would wait for ever for the answer to an acknowledgement once a firewall has forgotten its
+# connection, and read no more hints. (Waiting for the next hint is another matter: Redis answers that each second.)
+SILENCE_SECONDS = 10.0
 
 _MAIN = os.getpid()  # of the only process, which does the work itself, or of the parent of several
 
@@ -45,6 +48,7 @@ app.conf.update(
         "visibility_timeout": VISIBILITY_SECONDS,
         "health_check_interval": 25,
         "socket_connect_timeout": 5,
+        "socket_timeout": SILENCE_SECONDS,
         "socket_keepalive": True,
     },
     timezone="UTC",

@@ -76,7 +76,7 @@ class ForkServer:
             output = self._socket.with_name("log")
             with output.open("wb") as file:
                 server = processes.start(command, environment=kept | {"PYTHONPATH": str(ROOT)}, output=file)
-            processes.wait_until(lambda: self._socket.exists() or server.poll() is not None, seconds=60)
+            processes.wait_until(lambda: self._socket.exists() or server.poll() is not None, seconds=180)
             assert self._socket.exists(), output.read_text()
             self._process = server
         return Fork(self._socket, list(arguments), environment, log)

@@ -1,8 +1,12 @@
 """Celery only carries hints: nothing relies on its memory."""
 
+from urllib.parse import urlsplit
+
 import pytest
+import redis
 
 from digest.settings import settings
+from tests.support.tcp_proxy import proxied
 
 
 @pytest.fixture
@@ -33,6 +37,21 @@ def test_nothing_interrupts_a_send(celery):
 
 def test_redis_gives_a_hint_out_again_only_long_after_any_task_has_ended(celery):
     assert celery.conf.broker_transport_options["visibility_timeout"] >= 3600
+
+
+def test_a_redis_that_falls_silent_is_asked_again_over_another_connection(celery, redis_url):
+    """tests/soak/test_half_open.py has a worker and the real times."""
+    options = celery.conf.broker_transport_options
+    assert 1 < options["socket_timeout"] <= 10  # it answers a worker that waits for hints each second
+    with proxied(urlsplit(redis_url).port) as proxy:
+        url = f"redis://127.0.0.1:{proxy.port}/0"
+        with celery.connection(url, transport_options=options | {"socket_timeout": 0.2}) as connection:
+            client = connection.default_channel.client
+            client.ping()
+            proxy.drop_packets()
+            with pytest.raises(redis.TimeoutError):
+                client.ping()
+            assert client.ping()
 
 
 def test_the_only_task_is_the_one_that_hints_name(celery):
