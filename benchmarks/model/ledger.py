@@ -56,7 +56,7 @@ class Ledger:
                 statuses = recipient_statuses(connection, [*values.values()])
                 return {name: statuses[claim.id].skip_reason(claim) or "" for name, claim in values.items()}
 
-        return self.world.run(rows, ("choose", *claims), work)[1]
+        return self.world.read(rows, ("choose", *claims), work)
 
     def skip(self, rows: int, claims: Mapping[ClaimName, str]) -> int:
         """Skip claims with a reason and requeue the others."""

@@ -217,10 +217,8 @@ class Steps:
 
     def _others(self, state: State) -> Iterator[Next]:
         world = self.ledger.world
-        if any(not worker.lives or worker.stalled for worker in state.workers) or self.rules.without in (
-            "lease",
-            "token",
-        ):
+        is_left = any(worker.phase is Phase.DEAD or worker.stalled for worker in state.workers)
+        if is_left or world.has_lapsed(state.rows):
             yield self._recover(state)
         if state.unsubscribed + state.cancelled < self.rules.people:
             yield from self._people(state)

@@ -35,7 +35,7 @@ class Row(NamedTuple):
     state: str
     in_doubt: bool
     finished: bool
-    worker: str
+    lapsed: bool  # its lease is over
 
     @property
     def is_open(self) -> bool:
@@ -60,7 +60,7 @@ class World:
         self._claims: dict[tuple[Any, ...], Delivery] = {}
         self._journals: dict[tuple[Note, ...], bytes] = {}
         self._folder = Path(tempfile.mkdtemp(prefix="model-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
-        self.first = self._number()
+        self._loaded = self.first = self._number()
 
     def close(self) -> None:
         self.engine.dispose()
@@ -77,11 +77,23 @@ class World:
             self._load(rows)
             random.seed(0)  # the jitter of a back-off
             result = work()
-            self._results[rows, key] = self._number(), result
+            self._loaded = self._number()
+            self._results[rows, key] = self._loaded, result
         return self._results[rows, key]
+
+    def read(self, rows: int, key: tuple[Any, ...], work: Callable[[], T]) -> T:
+        """The result of `work`, which changes nothing."""
+        if (rows, key) not in self._results:
+            self._load(rows)
+            self._results[rows, key] = rows, work()
+        result: T = self._results[rows, key][1]
+        return result
 
     def deliveries(self, rows: int) -> tuple[Row, ...]:
         return self._deliveries[rows]
+
+    def has_lapsed(self, rows: int) -> bool:
+        return any(row.lapsed for row in self._deliveries[rows])
 
     def unexplained(self, rows: int) -> int:
         """Candidates without a row, by the product's own audit."""
@@ -151,7 +163,9 @@ class World:
         return self.engine.raw_connection().driver_connection
 
     def _load(self, rows: int) -> None:
-        driver = self._driver
+        if rows == self._loaded:
+            return
+        self._loaded, driver = rows, self._driver
         driver.execute("PRAGMA foreign_keys=OFF")
         driver.execute("BEGIN")
         for name, content in self._rows[rows]:
@@ -169,8 +183,10 @@ class World:
             self._rows.append(rows)
             with read_only(self.engine) as connection:
                 self._unexplained.append(audit(connection, self.issue_id).unexplained)
-            found = self._driver.execute("SELECT id, state, in_doubt, finished_at, worker FROM deliveries ORDER BY id")
-            self._deliveries.append(tuple(Row(row[0], row[1], bool(row[2]), bool(row[3]), row[4]) for row in found))
+            found = self._driver.execute("SELECT id, state, in_doubt, finished_at, lease_until FROM deliveries")
+            self._deliveries.append(
+                tuple(Row(row[0], row[1], bool(row[2]), bool(row[3]), row[4] == _OVER) for row in sorted(found))
+            )
         return self._numbers[rows]
 
     def _read(self) -> Rows:
