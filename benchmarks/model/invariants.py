@@ -48,7 +48,7 @@ def broken_at_end(rules: Rules, rows: Sequence[Row], state: State) -> str:
     for place, row in enumerate(rows):
         unwanted = state.cancelled or (state.unsubscribed and place == 0)
         if row.state == "uncertain":
-            if not state.doubts[place]:
+            if not state.doubts[place] and not state.suspended[place]:
                 return f"I8: {row.id} waits for the operator, and was never in doubt"
             if not rules.hold and not state.cancelled:
                 return f"I8: {row.id} waits for the operator under the policy to resend"

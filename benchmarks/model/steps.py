@@ -21,11 +21,9 @@ class Steps:
 
     @property
     def start(self) -> State:
-        nothing = ((),) * self.rules.messages
-        rows = self.ledger.world.first
-        return State(
-            rows, (Worker(), Worker()), nothing, (0,) * self.rules.messages, self.rules.crashes, self.rules.faults
-        )
+        each, rules = self.rules.messages, self.rules
+        nothing = ((),) * each, (0,) * each, (False,) * each
+        return State(self.ledger.world.first, (Worker(), Worker()), *nothing, rules.crashes, rules.faults)
 
     def after(self, state: State) -> Iterator[Next]:
         """Every step and the state after it, which may be the same."""
@@ -210,8 +208,10 @@ class Steps:
         wire = tuple(
             message._replace(step=Step.CUT) if message in on_the_wire else message for message in worker.wire
         )
-        after = _with(state, number, rows=rows, stalled=True, wire=wire)._replace(faults=state.faults - 1)
-        return self._doubt(after, on_the_wire)
+        marked = {message.id - self.first_id for message in worker.wire if message.step is not Step.ANSWERED}
+        suspended = tuple(before or place in marked for place, before in enumerate(state.suspended))
+        after = _with(state, number, rows=rows, stalled=True, wire=wire)
+        return self._doubt(after._replace(faults=state.faults - 1, suspended=suspended), on_the_wire)
 
     # --- the scheduler and people ---
 
