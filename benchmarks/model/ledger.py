@@ -116,16 +116,17 @@ class Ledger:
 
     # --- by others ---
 
-    def recover(self, rows: int, found: Mapping[int, tuple[Note, ...] | None]) -> tuple[int, set[int]]:
-        """`found`: the journals by worker, None of one that lives. Returns also the workers whose journals are left."""
+    def recover(self, rows: int, found: Mapping[int, tuple[bool, tuple[Note, ...]]]) -> tuple[int, set[int]]:
+        """`found`: of each worker whether it lives, and its journal. Returns also the workers whose journals remain."""
 
         def work() -> set[int]:
-            dead = {self.name(worker): notes for worker, notes in found.items() if notes is not None}
-            by_name = {self.name(worker): notes or () for worker, notes in found.items()} | dead
-            folder = self.world.left_behind(by_name)
+            dead_first = sorted(found.items(), key=lambda each: each[1][0])  # of two with one name the dead one counts
+            by_name = {self.name(worker): about for worker, about in reversed(dead_first)}
+            folder = self.world.left_behind({name: notes for name, (_lives, notes) in by_name.items()})
             with ExitStack() as locks:
-                for name in by_name.keys() - dead.keys():
-                    locks.enter_context(locked(folder / f"{name}.journal"))
+                for name, (lives, _notes) in by_name.items():
+                    if lives:
+                        locks.enter_context(locked(folder / f"{name}.journal"))
                 recover(self.world.engine, folder, self.rules.hold, _DUE)
             left = self.world.remaining()
             return {worker for worker in found if self.name(worker) in left}

@@ -236,7 +236,8 @@ class Steps:
 
     def _recover(self, state: State) -> Next:
         found = {
-            number: None if worker.lives else worker.journal
+            # Nobody looks into the journal of a worker that lives, unless its leases are over.
+            number: (worker.lives, () if worker.lives and not worker.stalled else worker.journal)
             for number, worker in enumerate(state.workers)
             if worker.phase is not Phase.RECOVERED
         }
