@@ -13,7 +13,6 @@ import re
 import subprocess
 import sys
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 from benchmarks.fuzz.seeds import seeds

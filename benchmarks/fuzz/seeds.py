@@ -55,9 +55,22 @@ _RSS = b"""<rss version="2.0"><channel><title>List</title><item><title>A title</
 <guid>oai:arXiv.org:2605.00001v1</guid><description>arXiv:2605.00001v1 Announce Type: new Abstract: Text</description>
 <pubDate>Fri, 01 May 2026 00:00:00 -0400</pubDate></item></channel></rss>"""
 _WEBHOOKS = (
-    {"RecordType": "Bounce", "Type": "HardBounce", "Email": "ann@example.net", "Details": "550 5.1.1", "BouncedAt": "1"},
+    {
+        "RecordType": "Bounce",
+        "Type": "HardBounce",
+        "Email": "ann@example.net",
+        "Details": "550 5.1.1",
+        "BouncedAt": "1",
+    },
     [{"event": "bounce", "email": "ann@example.net", "reason": "550 5.1.1", "timestamp": 1, "smtp-id": "<a@b>"}],
-    {"event-data": {"event": "failed", "recipient": "ann@example.net", "delivery-status": {"code": 550}, "timestamp": 1}},
+    {
+        "event-data": {
+            "event": "failed",
+            "recipient": "ann@example.net",
+            "delivery-status": {"code": 550},
+            "timestamp": 1,
+        }
+    },
     {"kind": "hard", "recipient": "ann@example.net", "status": "5.1.1", "diagnostic": "no", "at": "2026-05-01T00:00Z"},
     {"Type": "SubscriptionConfirmation", "SubscribeURL": "https://sns.us-east-1.amazonaws.com/?a", "TopicArn": "arn"},
 )
@@ -70,7 +83,7 @@ _LIBRARIES = (
 )
 _IMPORTS = (
     b"email,status,created_at\nann@example.net,confirmed,2026-01-01\nbob@example.net,unsubscribed,\n",
-    b"E-Mail;Name\r\n\"Ann\" <ann@example.net>;Ann\r\n",
+    b'E-Mail;Name\r\n"Ann" <ann@example.net>;Ann\r\n',
     b'{"email": "ann@example.net", "preferences": {"papers": 5, "topics": ["a"]}}\n{"email": "b@example.net"}\n',
     "\ufeffAdresse\tPrénom\nann@example.net\tAnn\n".encode("utf-16"),
     b"ann@example.net\nbob@example.net\n",

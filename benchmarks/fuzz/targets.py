@@ -153,10 +153,12 @@ def replies(data: bytes) -> None:
 
 def keys(data: bytes) -> None:
     """Files that should hold a DKIM key."""
+    problem = ""
     try:
         load_signer("news", data)
-    except ValueError as problem:
-        assert "\n" not in str(problem)
+    except ValueError as error:
+        problem = str(error)
+    assert "\n" not in problem
 
 
 def settings(data: bytes) -> None:

@@ -31,7 +31,9 @@ def main() -> None:
     parser.add_argument("--policy", choices=("resend", "hold"), help="what becomes of a message in doubt (both)")
     parser.add_argument("--messages", type=int, default=2, help="(2)")
     parser.add_argument("--faults", type=int, default=1, help="beside the crash (1)")
-    parser.add_argument("--people", type=int, default=1, help="2: an unsubscribe and a cancellation, instead of one (1)")
+    parser.add_argument(
+        "--people", type=int, default=1, help="2: an unsubscribe and a cancellation, instead of one (1)"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     options = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))  # recovery warns each time

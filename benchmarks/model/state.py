@@ -69,7 +69,9 @@ class State(NamedTuple):
     workers: tuple[Worker, ...]
     arrived: tuple[tuple[str, ...], ...]  # of each delivery the fingerprints of its copies, in order
     doubts: tuple[int, ...]  # how often each was on the wire when a worker died or its connection ended
-    suspended: tuple[bool, ...]  # marked by a worker that slept for longer than its lease, which others must take for sent
+    suspended: tuple[
+        bool, ...
+    ]  # marked by a worker that slept for longer than its lease, which others must take for sent
     crashes: int  # that may still happen
     faults: int  # others that may still happen
     unsubscribed: bool = False

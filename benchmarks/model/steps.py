@@ -66,7 +66,9 @@ class Steps:
             making = (("making", ALL, None),)
             yield (
                 f"{name} claims {ids}",
-                _with(state, number, rows=rows, phase=Phase.CLAIMED, drafts=claims, journal=making)._replace(claimed=True),
+                _with(state, number, rows=rows, phase=Phase.CLAIMED, drafts=claims, journal=making)._replace(
+                    claimed=True
+                ),
             )
             if state.faults:
                 lost = _with(state, number, rows=rows, phase=Phase.SETTLING)
@@ -205,9 +207,7 @@ class Steps:
         rows = self.ledger.world.lapse(state.rows, self.ledger.name(number))
         if self.rules.without == "lease":
             return _with(state, number, rows=rows, stalled=False)._replace(faults=state.faults - 1)
-        wire = tuple(
-            message._replace(step=Step.CUT) if message in on_the_wire else message for message in worker.wire
-        )
+        wire = tuple(message._replace(step=Step.CUT) if message in on_the_wire else message for message in worker.wire)
         marked = {message.id - self.first_id for message in worker.wire if message.step is not Step.ANSWERED}
         suspended = tuple(before or place in marked for place, before in enumerate(state.suspended))
         after = _with(state, number, rows=rows, stalled=True, wire=wire)

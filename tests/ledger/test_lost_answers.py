@@ -1,4 +1,4 @@
-"""The database has committed, and the connection ends before the worker knows: nothing is lost and nothing goes twice."""
+"""The database has committed, and the connection ends before the worker knows: nothing is lost or sent twice."""
 
 import pytest
 from sqlalchemy.exc import OperationalError

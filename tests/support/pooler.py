@@ -97,7 +97,9 @@ class Pooler(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), _Client)
         self._url = url
         self._free: LifoQueue[_Session] = LifoQueue()
-        self.lost_answers = 0  # to the next COMMITs: the server has committed, and the connection ends before it says so
+        self.lost_answers = (
+            0  # to the next COMMITs: the server has committed, and the connection ends before it says so
+        )
 
     @property
     def url(self) -> str:
