@@ -11,7 +11,8 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-ver
 # Some machines forbid it; then each of the many processes of a test run compiles all its modules anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup demo test soak threats audit check bench screenshots lock docs messages wheel lint format types clean
+.PHONY: help setup demo test soak model fuzz threats audit check bench screenshots lock docs messages wheel lint format
+.PHONY: types clean
 
 help: ## this list
 	@$(PYTHON) -c 'import re; [print(f"make {n:11} {t}") for n, t in re.findall(r"^([a-z]+):.*?## (.*)", open("Makefile").read(), re.M)]'
@@ -32,6 +33,15 @@ test: .venv/.dev ## all tests; says what ran on which server, and what was skipp
 
 soak: .venv/.dev ## what takes an hour: real time-outs, random faults, ten thousand messages (ARGS="--soak-minutes 60")
 	@$(BIN)/python -m pytest tests/soak --soak $(ARGS)
+
+model: .venv/.dev ## every interleaving of two workers, a crash and a fault, by the product's own steps (ARGS="--without journal")
+	@$(BIN)/python -m benchmarks.model $(ARGS)
+
+FUZZED := tests/ledger/test_both_databases.py tests/ledger/test_totals.py tests/subscribers/test_any_life.py
+
+fuzz: .venv/.dev ## long random histories, and 15 minutes of hostile bytes for every reader (ARGS="--seconds 10")
+	@TRACES=400 HISTORIES=400 LIVES=400 $(BIN)/python -m pytest $(FUZZED) -n 0 --timeout 3600
+	@$(BIN)/python -m benchmarks.fuzz $(ARGS) || [ $$? = 3 ]
 
 threats: .venv/.dev ## takes out each defence of docs/security.md: its test must fail (ARGS="T4 T9" for some)
 	@$(BIN)/python -m benchmarks.threats $(ARGS)

@@ -128,6 +128,13 @@ def recover_by_lock(connection: Connection, worker: str, now: datetime) -> Recov
     return Recovered(queued=queued, quarantined=quarantined)
 
 
+def holders_over_lease(connection: Connection) -> list[str]:
+    """The workers that were sending when their leases ended."""
+    is_over = deliveries.c.lease_until < database_now(connection.dialect.name)
+    was_sending = and_(is_with_worker(), deliveries.c.state == State.SENDING, is_over)
+    return list(connection.scalars(select(deliveries.c.worker).where(was_sending).distinct()))
+
+
 def recover_by_lease(connection: Connection, hold: bool, now: datetime) -> Recovered:
     """Recover what no worker can still be sending: a lease lasts longer than any SMTP conversation."""
     is_over = deliveries.c.lease_until < database_now(connection.dialect.name)

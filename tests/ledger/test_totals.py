@@ -1,5 +1,6 @@
 """The totals of issues equal the counts of their deliveries at any time, whatever happened before."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -191,7 +192,7 @@ FINISHING = [("wait", "one", 0)] * 3 + [
 ]  # fmt: skip
 
 
-@settings(max_examples=15)
+@settings(max_examples=int(os.environ.get("HISTORIES", "15")))
 @given(before=st.lists(STEPS, max_size=8), after=st.lists(STEPS, max_size=12))
 def test_during_any_history_totals_are_what_counting_gives(sent_issue, before, after):
     engine, issue_id = sent_issue

@@ -60,10 +60,14 @@ class _Client(socketserver.StreamRequestHandler):
             while requests:
                 session.stream.write(requests)
                 session.stream.flush()
+                is_lost = self.server.loses_answer(requests)
                 kind = b""
                 while kind != b"Z":
                     kind, body = _read(session.stream)
-                    self.wfile.write(_message(kind, body))
+                    if not is_lost:
+                        self.wfile.write(_message(kind, body))
+                if is_lost:
+                    self.connection.shutdown(socket.SHUT_RDWR)
                 if body == b"I":
                     return
                 requests = self._requests()
@@ -93,11 +97,20 @@ class Pooler(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), _Client)
         self._url = url
         self._free: LifoQueue[_Session] = LifoQueue()
+        self.lost_answers = (
+            0  # to the next COMMITs: the server has committed, and the connection ends before it says so
+        )
 
     @property
     def url(self) -> str:
         """For DIGEST_DATABASE_URL."""
         return f"postgresql://postgres@127.0.0.1:{self.server_address[1]}/{make_url(self._url).database}"
+
+    def loses_answer(self, requests: bytes) -> bool:
+        """Count down `lost_answers`."""
+        is_lost = self.lost_answers > 0 and b"COMMIT" in requests
+        self.lost_answers -= is_lost
+        return is_lost
 
     @contextmanager
     def session(self) -> Iterator[_Session]:
@@ -118,10 +131,17 @@ class Pooler(socketserver.ThreadingTCPServer):
 @contextmanager
 def pooled(url: str) -> Iterator[str]:
     """The address of a pooler in front of the database at `url`."""
+    with serving(url) as pooler:
+        yield pooler.url
+
+
+@contextmanager
+def serving(url: str) -> Iterator[Pooler]:
+    """A pooler in front of the database at `url`."""
     with Pooler(url) as pooler:
         thread = threading.Thread(target=pooler.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
-        yield pooler.url
+        yield pooler
         pooler.shutdown()
         thread.join()
 

@@ -23,7 +23,7 @@ ALL = 2**63  # any claimed delivery may be the one that crashes the worker
 _SIZE = 4 * 1024 * 1024  # a task of 5,000 deliveries writes 600 kB
 _HEAD = 8
 _MAX_TEXT = 200
-_SUFFIX = ".journal"
+SUFFIX = ".journal"
 _EARLIER_NAMES = {"OURS": "SENDER_ERROR", "UNBEGUN": "NOT_ATTEMPTED", "UNKNOWN": "UNCERTAIN"}  # before 0.2
 
 
@@ -43,7 +43,7 @@ class Journal:
         """Raises OSError if the folder cannot be written or the disk is full: then nothing may be sent."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self._file = folder / f"{worker}{_SUFFIX}"
+        self._file = folder / f"{worker}{SUFFIX}"
         draft = self._file.with_suffix(".new")
         handle = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -84,11 +84,11 @@ class Journal:
 
 def journals(folder: Path) -> list[Path]:
     """The journals of all workers on this machine, dead or alive."""
-    return sorted(folder.glob(f"*{_SUFFIX}")) if folder.is_dir() else []
+    return sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else []
 
 
 def worker_of(journal: Path) -> str:
-    return journal.name.removesuffix(_SUFFIX)
+    return journal.name.removesuffix(SUFFIX)
 
 
 @contextmanager
@@ -108,6 +108,13 @@ def left_behind(journal: Path) -> Iterator[JournalContent | None]:
         yield content
         if content is not None:
             journal.unlink()
+
+
+def peek(journal: Path) -> JournalContent | None:
+    """Read the journal of a worker that may live; None if it is gone."""
+    with suppress(FileNotFoundError):
+        return read(journal.read_bytes())
+    return None
 
 
 def read(content: bytes) -> JournalContent:

@@ -91,7 +91,7 @@ def _is_name(text: str) -> bool:
 
 
 def _named(text: str) -> LibraryEntry:
-    return LibraryEntry("" if arxiv_id(text) else text[:LONGEST_TITLE], paper_id=paper_id_of(text))
+    return LibraryEntry("" if arxiv_id(text) else one_line(text)[:LONGEST_TITLE], paper_id=paper_id_of(text))
 
 
 def _typed(line: str) -> LibraryEntry:

@@ -214,6 +214,19 @@ def test_when_the_lease_is_over_what_was_sending_is_in_doubt(work):
     assert work.states() == ["uncertain"] + ["queued"] * 5
 
 
+def test_what_a_suspended_worker_knows_to_be_accepted_is_not_sent_again(work):
+    accepted, deferred, begun, marked, *_claimed = work.mails
+    work.mark(accepted, deferred, begun, marked)
+    for mail in (accepted, deferred, begun):
+        work.journal.began(mail.id)
+    work.answered(accepted, 250)
+    work.answered(deferred, 451)
+    work.end_leases()
+    assert work.recover() == {"answered": 1, "queued": 2, "in_doubt": 3}
+    assert work.states() == ["accepted", "uncertain", "uncertain", "uncertain", "queued", "queued"]
+    work.journal.close()
+
+
 def test_a_token_is_taken_again_after_the_database_was_away(postgresql_url):
     engine = connect(postgresql_url)
     token = WorkerLock(engine, WORKER)

@@ -1,0 +1,1 @@
+"""Coverage-guided runs against everything that reads what strangers send."""

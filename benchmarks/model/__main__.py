@@ -1,0 +1,71 @@
+"""Explores every interleaving of two workers with their faults, each step by the product's own transitions.
+
+`python -m benchmarks.model [--policy resend|hold] [--faults N] [--messages N] [--without PROTECTION] [--json]`: two
+workers, two messages, one crash at any step, and one other fault: a lost answer to a COMMIT, a connection that ends
+after the final dot, a reply "later", or a worker that is suspended for longer than its lease. Meanwhile a subscriber
+leaves or the issue is cancelled. Without --policy both are explored. The rules are in invariants.py. With --without,
+the search must find a broken rule; it prints the shortest way to it.
+"""
+
+import argparse
+import json
+import logging
+import sys
+import time
+from typing import Any
+
+import structlog
+
+from benchmarks.installation import progress
+from benchmarks.model.search import Found, Search
+from benchmarks.model.state import PROTECTIONS, Rules
+
+
+def main() -> None:
+    """Search and print; exits with 1 if a rule is broken, or if none is without a protection."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, prog="benchmarks.model"
+    )
+    about = "; ".join(f"{name}: {what}" for name, what in PROTECTIONS.items())
+    parser.add_argument("--without", choices=PROTECTIONS, default="", help=f"take a protection out ({about})")
+    parser.add_argument("--policy", choices=("resend", "hold"), help="what becomes of a message in doubt (both)")
+    parser.add_argument("--messages", type=int, default=2, help="(2)")
+    parser.add_argument("--faults", type=int, default=1, help="beside the crash (1)")
+    parser.add_argument(
+        "--people", type=int, default=1, help="2: an unsubscribe and a cancellation, instead of one (1)"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    options = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))  # recovery warns each time
+    policies = (options.policy,) if options.policy else ("resend", "hold")
+    results = {policy: _search(options, policy) for policy in policies}
+    if options.json:
+        print(json.dumps(results))
+    is_broken = any(result["broken"] for result in results.values())
+    sys.exit(is_broken != bool(options.without))
+
+
+def _search(options: argparse.Namespace, policy: str) -> dict[str, Any]:
+    rules = Rules(options.messages, 1, options.faults, policy == "hold", options.people, without=options.without)
+    began = time.monotonic()
+    found = Search(rules, progress).run()
+    seconds = time.monotonic() - began
+    if not options.json:
+        _print(found, policy, seconds)
+    names = ("states", "transitions", "depth", "ends", "databases", "broken", "trace")
+    return {name: getattr(found, name) for name in names} | {"seconds": round(seconds, 1)}
+
+
+def _print(found: Found, policy: str, seconds: float) -> None:
+    explored = f"{found.states:,} states, {found.transitions:,} transitions, depth {found.depth}"
+    print(f"{policy}: {explored}, {found.ends:,} ends, {found.databases:,} contents of the ledger, {seconds:.0f} s")
+    if found.broken:
+        print(f"  broken: {found.broken}")
+        for number, label in enumerate(found.trace, 1):
+            print(f"  {number:3}. {label}")
+    else:
+        print("  every rule holds")
+
+
+if __name__ == "__main__":
+    main()
