@@ -53,7 +53,7 @@ def next_email_html(link: ManageLink) -> Response:
     coming = _next_email(link) if link.subscriber.status is Status.CONFIRMED else None
     if coming is None or coming.message is None:
         raise HTTPException(404)
-    return preview_frame(coming.message, link.site.settings.public_url)
+    return preview_frame(coming.message, link.site.settings.public_url, link.subscriber.email, link.address)
 
 
 def _next_email(link: PersonalLink) -> NextEmail | None:
