@@ -21,7 +21,7 @@ def email_frame(html: str) -> HTMLResponse:
 
 
 def preview_frame(message: bytes, public_url: str, address: str = "", shown: str = "") -> HTMLResponse:
-    """A message that is nobody's yet: its personal links lead nowhere, and `shown` stands for the subscriber's address."""
+    """A message that is nobody's yet: its personal links lead nowhere. `shown` stands for its subscriber's address."""
     personal = "|".join(map(re.escape, PERSONAL_PATHS))
     html = re.sub(rf'\shref="{re.escape(public_url)}(?:{personal})[^"]*"', "", ParsedMessage(message).html)
     return email_frame(html.replace(escape(address), escape(shown)) if address else html)

@@ -38,7 +38,7 @@ SITE = "http://127.0.0.1:8000"
 TOKEN = re.compile(r"(?<=/)[A-Za-z0-9_-]{32}(?=[/?]|$)")
 LONG_AGO = START - timedelta(days=400)
 YESTERDAY = START.date() - timedelta(days=1)
-LIKED, SAVED, OWNED, EARLIER = "Liked in secret", "Saved in secret", "Owned in secret", "an earlier secret"
+LIKED, SAVED, OWNED, EARLIER = "Liked in secret", "Saved in secret", "Owned in secret", "Sent in secret"
 SECRETS = (ADDRESS, LIKED, SAVED, OWNED, EARLIER)
 GUESSES = (
     "/preferences/{}", "/library/{}", "/my/{}/next-email/html", "/my/{}/welcome", "/feedback/{}", "/suggest/{}",
