@@ -131,7 +131,10 @@ def links(paper: Paper, votes: Sequence[Votes] = ()) -> list[tuple[str, Message 
 
 
 def share_links(title: str, address: str) -> tuple[tuple[str, str | Message], ...]:
-    """Links that begin a message or a post about a page of this site, as (address, words)."""
+    """Links that begin a message or a post about a page of this site, as (address, words).
+
+    None for Mastodon: each of its servers has an address of its own, which we don't know.
+    """
     both = quote(f"{title} {address}", safe="")
     subject, page = quote(title, safe=""), quote(address, safe="")
     return (
