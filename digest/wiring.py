@@ -11,7 +11,6 @@ from sqlalchemy import Engine
 from digest import clock, hints
 from digest.database.engine import DATABASE_AWAY, NO_DATABASE, connect, keep_log, problem_of, read_only
 from digest.database.migrate import why_not_current
-from digest.issues.issue import Plan
 from digest.issues.selection import IssueCache
 from digest.ledger.transitions import Recovered
 from digest.ledger.worker_lock import direct_address
@@ -22,11 +21,10 @@ from digest.mail.delivery.recovery import recover as recover_now
 from digest.mail.delivery.worker import DeliveryWorker, WorkerSettings
 from digest.mail.throttle import Rates, Throttle
 from digest.papers.collecting import remembered_by
-from digest.papers.ranking import FLOOR, RankingWeights
 from digest.papers.sources.registry import SourceAddresses, Tools, arxiv_api, make_sources
 from digest.papers.sources.source import Source
 from digest.settings import Settings
-from digest.settings.composing import frozen_settings, languages, replay_log
+from digest.settings.composing import languages, replay_log
 from digest.settings.composing import mail_context as mail_context
 from digest.settings.composing import signers as signers
 from digest.smtp import Sender, Timeouts
@@ -64,21 +62,6 @@ def session_engine(settings: Settings) -> Engine:
             f"worker and the scheduler do not last. Set it for them to the address of PostgreSQL itself: {address}"
         )
     return database
-
-
-def plan(settings: Settings) -> Plan:
-    """The operator's choices for every issue."""
-    return Plan(
-        cut=settings.cut_at,
-        pool_days=settings.pool_days,
-        papers=settings.issue_papers,
-        weights=RankingWeights(),
-        settings=frozen_settings(settings),
-        languages=languages(),
-        sources=settings.sources,
-        floor=None if settings.full_lists else FLOOR,
-        warm_up=settings.warm_up_from is not None,
-    )
 
 
 def throttle(settings: Settings, database: Engine) -> Throttle:

@@ -62,6 +62,7 @@ class ChosenList:
     due_at: datetime
     chosen_at: datetime
     selection: Selection
+    created_at: datetime  # when it was queued, as in its links
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class BadWeight(ValueError):
 def chosen_list(connection: Connection, issue_id: int, recipient: str) -> ChosenList | None:
     """Return the list of an issue for a recipient; None if their message was not begun."""
     columns = (deliveries.c.id, deliveries.c.subscriber_id, deliveries.c.state, deliveries.c.due_at)
-    query = select(*columns, deliveries.c.composed_at, *_SELECTION).where(
+    query = select(*columns, deliveries.c.created_at, deliveries.c.composed_at, *_SELECTION).where(
         deliveries.c.recipient == recipient, deliveries.c.issue_id == issue_id
     )
     row = connection.execute(query).one_or_none()
@@ -90,7 +91,7 @@ def chosen_list(connection: Connection, issue_id: int, recipient: str) -> Chosen
     if row is None or selection is None:
         return None
     state, chosen_at = State(row.state), row.composed_at or row.due_at
-    return ChosenList(row.id, recipient, row.subscriber_id, state, row.due_at, chosen_at, selection)
+    return ChosenList(row.id, recipient, row.subscriber_id, state, row.due_at, chosen_at, selection, row.created_at)
 
 
 def stored_selection(connection: Connection, row: Any) -> Selection | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 
 from digest.papers.score_terms import ScoreTerms
 from digest.papers.taxonomy import ARCHIVES, CLOSED_ARCHIVES
@@ -88,6 +88,22 @@ class Paper:
     def pdf_url(self) -> str:
         """Of its PDF at arXiv; "" for a paper that is not there."""
         return self.arxiv_url.replace("/abs/", "/pdf/")
+
+    def discussion_url(self, is_on_huggingface: bool = False) -> str:
+        """Of the page where people vote on and discuss a paper of arXiv, "" if none is known.
+
+        `is_on_huggingface`: that site counted votes for it. It also does so for every paper with a submitter.
+        """
+        if not self.arxiv_url:
+            return ""
+        if is_on_huggingface or self.submitter:
+            return f"https://huggingface.co/papers/{self.id}"
+        return self.url if urlsplit(self.url).hostname not in (None, "arxiv.org") else ""
+
+    @property
+    def hackernews_url(self) -> str:
+        """Of the stories at Hacker News about a paper of arXiv, found by its identifier; there may be several."""
+        return f"https://hn.algolia.com/?query={quote(self.id, safe='')}" if self.arxiv_url else ""
 
 
 COLUMNS = tuple(field.name for field in fields(Paper))

@@ -1,16 +1,17 @@
-"""Makes the context for composing messages, and the replay log, from settings."""
+"""Makes from settings the plan of issues, the context for composing messages, and the replay log."""
 
 import socket
 from email.utils import parseaddr
 from pathlib import Path
 
-from digest.issues.issue import IssueSettings
+from digest.issues.issue import IssueSettings, Plan
 from digest.language import Languages
 from digest.ledger.replay_log import ReplayLog
 from digest.mail.compose.context import MailContext, issue_settings
 from digest.mail.compose.dkim import Signer, load_signer
 from digest.mail.compose.render import Renderer
 from digest.mail.message import Branding, Senders
+from digest.papers.ranking import FLOOR, RankingWeights
 from digest.resources import resource
 from digest.settings.environment import SettingsError
 from digest.settings.model import Settings
@@ -45,6 +46,21 @@ def mail_context(settings: Settings, signs: bool = True) -> MailContext:
         settings.secret_keys,
         signers(settings) if signs else (),
         settings.language,
+    )
+
+
+def plan(settings: Settings, signs: bool = True) -> Plan:
+    """The operator's choices for every issue. `signs`: as for mail_context()."""
+    return Plan(
+        cut=settings.cut_at,
+        pool_days=settings.pool_days,
+        papers=settings.issue_papers,
+        weights=RankingWeights(),
+        settings=frozen_settings(settings, signs),
+        languages=languages(),
+        sources=settings.sources,
+        floor=None if settings.full_lists else FLOOR,
+        warm_up=settings.warm_up_from is not None,
     )
 
 

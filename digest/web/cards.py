@@ -40,7 +40,7 @@ class PaperCard:
     code: str = ""  # its address
     stars: int = 0  # of its code
     topics: tuple[Topic, ...] = ()
-    links: tuple[tuple[str, Message], ...] = ()
+    links: tuple[tuple[str, Message | str], ...] = ()
     curve: Curve | None = None  # of its votes until the cut
 
 
@@ -80,9 +80,13 @@ def _votes_in(history: str) -> list[tuple[int, str, int]]:
     return [(int(seconds), source, int(count)) for seconds, source, count in seen if source != _HACKERNEWS]
 
 
-def _card_links(paper: Paper, history: str) -> tuple[tuple[str, Message], ...]:
-    discussion = _discussion(paper, f":{_HUGGINGFACE}:" in history)
-    worded = ((paper.pdf_url, _("PDF")), (paper.code_url, _("Code")), (discussion, _("Discussion")))
+def _card_links(paper: Paper, history: str) -> tuple[tuple[str, Message | str], ...]:
+    worded = (
+        (paper.pdf_url, _("PDF")),
+        (paper.code_url, _("Code")),
+        (paper.discussion_url(f":{_HUGGINGFACE}:" in history), _("Discussion")),
+        (paper.hackernews_url if f":{_HACKERNEWS}:" in history else "", "Hacker News"),
+    )
     return tuple((address, words) for address, words in worded if _is_safe(address))
 
 
@@ -107,14 +111,15 @@ def authors(paper: Paper, most: int) -> str:
     return and_more(", ".join(names[:most]), len(names) - most)
 
 
-def links(paper: Paper, votes: Sequence[Votes] = ()) -> list[tuple[str, Message]]:
+def links(paper: Paper, votes: Sequence[Votes] = ()) -> list[tuple[str, Message | str]]:
     """Links to the paper elsewhere, as (address, words); https only. `votes` tell where people discuss it."""
-    is_on_huggingface = any(seen.source == _HUGGINGFACE for seen in votes)
-    elsewhere = _discussion(paper, is_on_huggingface) if paper.arxiv_url else paper.url
+    sources = {seen.source for seen in votes}
+    elsewhere = paper.discussion_url(_HUGGINGFACE in sources) if paper.arxiv_url else paper.url
     worded = [
         (paper.arxiv_url, _("arXiv")),
         (paper.pdf_url, _("PDF")),
         (elsewhere, _("Discussion and votes") if paper.arxiv_url else _("The paper")),
+        (paper.hackernews_url if _HACKERNEWS in sources else "", "Hacker News"),
         (paper.code_url, _("Code")),
         (paper.project_url, _("Project page")),
     ]
@@ -122,7 +127,10 @@ def links(paper: Paper, votes: Sequence[Votes] = ()) -> list[tuple[str, Message]
 
 
 def share_links(title: str, address: str) -> tuple[tuple[str, str | Message], ...]:
-    """Links that begin a message or a post about a page of this site, as (address, words)."""
+    """Links that begin a message or a post about a page of this site, as (address, words).
+
+    None for Mastodon: each of its servers has an address of its own, which we don't know.
+    """
     both = quote(f"{title} {address}", safe="")
     subject, page = quote(title, safe=""), quote(address, safe="")
     return (
@@ -131,17 +139,6 @@ def share_links(title: str, address: str) -> tuple[tuple[str, str | Message], ..
         (f"https://x.com/intent/post?text={subject}&url={page}", "X"),
         (f"https://www.linkedin.com/sharing/share-offsite/?url={page}", "LinkedIn"),
     )
-
-
-def _discussion(paper: Paper, is_on_huggingface: bool) -> str:
-    if paper.arxiv_url and is_on_huggingface:
-        return f"https://huggingface.co/papers/{paper.id}"
-    return _elsewhere(paper)
-
-
-def _elsewhere(paper: Paper) -> str:
-    """The page on which people vote on and discuss a paper of arXiv; "" for none."""
-    return paper.url if paper.arxiv_url and "arxiv.org" not in paper.url else ""
 
 
 def _is_safe(address: str) -> bool:

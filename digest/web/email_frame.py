@@ -1,6 +1,7 @@
 """An email in a frame of a page: nothing in it runs or loads."""
 
 import re
+from html import escape
 
 from fastapi.responses import HTMLResponse
 
@@ -19,7 +20,8 @@ def email_frame(html: str) -> HTMLResponse:
     return HTMLResponse(html, headers={"Content-Security-Policy": _POLICY})
 
 
-def preview_frame(message: bytes, public_url: str) -> HTMLResponse:
-    """A message that is nobody's yet: its personal links lead nowhere."""
+def preview_frame(message: bytes, public_url: str, address: str = "", shown: str = "") -> HTMLResponse:
+    """A message that is nobody's yet: its personal links lead nowhere. `shown` stands for its subscriber's address."""
     personal = "|".join(map(re.escape, PERSONAL_PATHS))
-    return email_frame(re.sub(rf'\shref="{re.escape(public_url)}(?:{personal})[^"]*"', "", ParsedMessage(message).html))
+    html = re.sub(rf'\shref="{re.escape(public_url)}(?:{personal})[^"]*"', "", ParsedMessage(message).html)
+    return email_frame(html.replace(escape(address), escape(shown)) if address else html)

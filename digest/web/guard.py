@@ -12,11 +12,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from digest.subscribers.library.reading import MAX_BYTES
+
 log = structlog.get_logger()
 
 MAX_BODY = 16_384
 MAX_API_BODY = 65_536  # preferences may be written with six characters for each one
-MAX_BODY_OF_LIBRARY = 5_300_000  # a file of subscribers/library/reading.MAX_BYTES, and what a form adds
+MAX_BODY_OF_LIBRARY = MAX_BYTES + 300_000  # what a form adds
 MAX_BODY_OF_NOTICE = 262_144  # its text in several languages; a Chinese character takes nine bytes
 _NOTICE = re.compile(r"/console/notices/\w+")
 _PROVIDER = re.compile(r"/bounces/\w+")  # webhooks of email providers; those of Amazon are up to 256 KiB

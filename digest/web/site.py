@@ -2,12 +2,14 @@
 
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import format_datetime, parseaddr
 from typing import Annotated, Any, cast
 
+from anyio import Semaphore, fail_after
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.types import DecoratedCallable
 from python_multipart.multipart import parse_options_header
@@ -21,7 +23,7 @@ from starlette.staticfiles import NotModifiedResponse, StaticFiles
 from digest.database.engine import read_only
 from digest.database.migrate import why_not_current
 from digest.issues.selection.recent import RecentPapers
-from digest.language import _
+from digest.language import Message, _
 from digest.mail.compose.context import MailContext
 from digest.papers.sources import suggestions
 from digest.settings import Settings
@@ -35,6 +37,7 @@ from digest.web.writing import in_turn
 KEPT = "public, max-age=300"
 REVALIDATED = "public, no-cache"  # kept, and shown again only after asking whether it is still the same
 
+_PATIENCE_SECONDS = 5.0  # that a request waits for its turn
 _CHARSETS = (b"utf-8", b"utf8", b"us-ascii", b"iso-8859-1", b"windows-1252")
 _FILES = StaticFiles()  # it knows what a conditional request asks (RFC 9110 §13), for any answer
 
@@ -124,6 +127,23 @@ def pages_of(total: int, per_page: int, page: int) -> int:
     if page > pages:
         raise HTTPException(404, _("This list doesn’t have that many pages."))
     return pages
+
+
+@asynccontextmanager
+async def turn_among(turns: Semaphore, busy: Message | None = None) -> AsyncIterator[None]:
+    """Wait for a turn at what is slow, so that few in a process do it at once. Raises HTTPException 503 if none comes.
+
+    `busy`: what the page of that answer says.
+    """
+    try:
+        with fail_after(_PATIENCE_SECONDS):
+            await turns.acquire()
+    except TimeoutError:
+        raise HTTPException(503, busy, {"Retry-After": "5"}) from None
+    try:
+        yield
+    finally:
+        turns.release()
 
 
 class EarlyAnswer(Exception):

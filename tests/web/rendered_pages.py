@@ -86,7 +86,7 @@ def places(visit: Visit, day: date = TODAY) -> dict[str, str]:
         "next email": f"/my/{visit.token(Purpose.MANAGE, subscriber)}/next-email",
         "own data": f"/preferences/{visit.token(Purpose.FRESH, subscriber)}",
         "unsubscribe": f"/u/{visit.token(Purpose.UNSUBSCRIBE, subscriber)}",
-        "taste": f"/feedback/{visit.token(Purpose.FEEDBACK, subscriber)}",
+        "taste": f"/feedback/{visit.token(Purpose.FRESH, subscriber)}",
         "feedback": f"/feedback/{visit.token(Purpose.FEEDBACK, subscriber)}/more/2603.00000",
         "sent": f"/feedback/{visit.token(Purpose.FEEDBACK, subscriber)}/issues/{send_list(visit)}",
         "saved list": f"/list/{visit.token(Purpose.LIST, subscriber)}",

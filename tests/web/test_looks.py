@@ -82,7 +82,9 @@ def pages(visit: Visit) -> dict[str, str]:
     wrong = WRONG | dict.fromkeys(("categories", "authors", "labs", "muted_topics", "muted_words"), "x")
     found["wrong"] = visit.browser.post(preferences, data=wrong).text
     found["unsuggested"] = visit.browser.post(f"/suggest/{feedback}", data={"paper": "x"}).text
-    found["unsaid"] = visit.browser.post(f"/feedback/{feedback}", data={"action": "reset"}).text
+    found["unsaid"] = visit.browser.post(
+        f"/feedback/{visit.token(Purpose.FRESH, subscriber)}", data={"action": "reset"}
+    ).text
     found["reason"] = visit.browser.post(f"/u/{feedback}", data={"tell": "yes", "words": "x" * 600}).text
     found["slip"] = visit.browser.post("/subscribe", data={"email": "ada@gmail.con"}).text
     return found

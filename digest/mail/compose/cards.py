@@ -2,7 +2,6 @@
 
 import re
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 from digest.issues.reasons import rank_of
 from digest.language import Language, Message, _, and_more, n_
@@ -97,24 +96,16 @@ def sentence(paper: Paper) -> str:
     return cut(_gist(paper), SENTENCE, 3 * SENTENCE)
 
 
-def _worded_links(ranked: RankedPaper, language: Language) -> list[tuple[Message, str, str]]:
+def _worded_links(ranked: RankedPaper, language: Language) -> list[tuple[Message | str, str, str]]:
     paper, stars, comments = ranked.paper, int(ranked.terms.stars), int(ranked.terms.comments)
     worded = (
         (_("arXiv PDF"), paper.pdf_url, ""),
         (_("Code"), paper.code_url, f" ★ {language.number(stars)}" if stars else ""),
         (_("Project page"), "" if paper.code_url else paper.project_url, ""),
-        (_("Discussion"), _discussion(paper), f" ({language.number(comments)})" if comments else ""),
+        (_("Discussion"), paper.discussion_url(), f" ({language.number(comments)})" if comments else ""),
+        ("Hacker News", paper.hackernews_url if ranked.terms.hackernews > 0 else "", ""),
     )
     return [(words, url, after) for words, url, after in worded if safe_url(url)]
-
-
-def _discussion(paper: Paper) -> str:
-    """The page where an arXiv paper is discussed; "" for none that is known."""
-    if not paper.arxiv_url:
-        return ""
-    if urlsplit(safe_url(paper.url)).hostname not in (None, "arxiv.org"):
-        return paper.url
-    return f"https://huggingface.co/papers/{paper.id}" if paper.submitter else ""  # only Hugging Face names one
 
 
 def safe_url(url: str) -> str:
@@ -134,7 +125,7 @@ def _counts(ranked: RankedPaper) -> list[Message]:
     stars = n_("%(num)s GitHub star", "%(num)s GitHub stars", num=int(terms.stars))
     counted = (
         (terms.upvotes, votes),
-        (0 if _discussion(ranked.paper) else terms.comments, comments),
+        (0 if ranked.paper.discussion_url() else terms.comments, comments),
         (0 if safe_url(ranked.paper.code_url) else terms.stars, stars),
     )
     return [words for count, words in counted if int(count)]

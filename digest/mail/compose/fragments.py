@@ -79,6 +79,7 @@ class Fragments:
     # Earlier versions stored no wording and no welcome, or a wording without "outside" (earlier_headline.py).
     wording: dict[str, str] = field(default_factory=_EARLIEST_WORDING.copy)
     welcome: tuple[Pieces, Pieces] = (("",), ("",))  # text and HTML, above the papers of a first issue
+    is_inside_only: bool = False  # preheaders name no paper from outside a subscriber's interests; earlier ones could
 
     def to_json(self) -> str:
         """Serialize to one line, always the same for the same fragments."""
@@ -115,6 +116,7 @@ def fragments_of(issue: Issue, branding: Branding, renderer: Renderer) -> Fragme
         unfit=unfit,
         wording={name: language.say(words) for name, words in _WORDING.items()},
         welcome=(encoded_pieces(welcome.text), encoded_pieces(welcome.html)),
+        is_inside_only=True,
     )
 
 

@@ -51,7 +51,7 @@ class Headlines:
 
     def __init__(self, fragments: Fragments, names_of: NamesOf) -> None:
         self._forms, self._wording, self._quiet = fragments.forms, fragments.wording, fragments.preheader
-        self._names_of = names_of
+        self._names_of, self._is_inside_only = names_of, fragments.is_inside_only
         self._also = encoded_value(escape(self._wording["also"])) + SOFT
         self._room = _PREHEADER - columns(self._wording["also"])
         self._subject = lru_cache(maxsize=5_000)(self._new_subject)
@@ -62,7 +62,8 @@ class Headlines:
         outside = self._wording["outside"]
         inside = [pick.paper_id for pick in picks if pick.why != outside] or [pick.paper_id for pick in picks]
         subject, in_html, named = self._subject(tuple(inside[:_IN_SUBJECT]), len(picks))
-        return Headline(subject, in_html, self._preheader([pick.paper_id for pick in picks], named))
+        told = inside if self._is_inside_only else [pick.paper_id for pick in picks]
+        return Headline(subject, in_html, self._preheader(told, len(picks), named))
 
     def _new_subject(self, ids: tuple[str, ...], count: int) -> tuple[str, bytes, tuple[str, ...]]:
         """The subject for the header and for the HTML, and the ids of the papers that it names."""
@@ -95,7 +96,7 @@ class Headlines:
         pieces[1::2] = [values[name] for name in pieces[1::2]]
         return one_line("".join(pieces))
 
-    def _preheader(self, ids: Sequence[str], named: tuple[str, ...]) -> bytes:
+    def _preheader(self, ids: Sequence[str], count: int, named: tuple[str, ...]) -> bytes:
         """The papers that the subject does not name, as many as fit; if that says too little, what the first does."""
         listed, room = [], self._room
         for paper_id in ids:
@@ -107,7 +108,7 @@ class Headlines:
             listed.append(paper)
             room -= paper.columns + 2
         if self._room - room < SHORTEST_PREHEADER or not listed:
-            return self._alone(ids[0] if ids else "", len(ids))
+            return self._alone(ids[0] if ids else "", count)
         return self._also + b"".join([paper.in_preheader for paper in listed[:-1]]) + listed[-1].last_in_preheader
 
     def _new_alone(self, paper_id: str, count: int) -> bytes:

@@ -28,7 +28,7 @@ from digest.papers.paper import RankedPaper
 from digest.text import breakable, cut, language_of, one_line, short_title, wrapped
 
 # Follows the preheader, so that email clients do not add the first words of the message to it.
-SPACER = "\u034f\u00a0" * 30
+SPACER = "\u034f\u00a0" * 20
 MANY = 2  # stands for any number above one
 _ONLY = _(
     "You get only papers that match what you follow or are clearly like papers you liked. When there are none, we don’t"

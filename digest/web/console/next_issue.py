@@ -11,17 +11,15 @@ from digest import clock
 from digest.database.engine import read_only
 from digest.issues import editing
 from digest.issues.editing import Choice, EditorialChoice
-from digest.issues.issue import IssueSettings, Plan
 from digest.issues.publish import cut_time, next_day
 from digest.issues.reasons import place_of
 from digest.ledger.kinds import IssueKind
 from digest.monitoring.surroundings import read_sources
 from digest.papers.paper import Paper, RankedPaper
-from digest.papers.ranking import RankingWeights
 from digest.papers.search import Filters, parse_query, search
 from digest.papers.store import papers_with
 from digest.papers.topics import topics_of
-from digest.settings import Settings
+from digest.settings import composing
 from digest.subscribers.preferences import value
 from digest.text import one_line, parse_date
 from digest.web.cards import UNTITLED
@@ -64,7 +62,7 @@ class NextPaper:
 @router.page("/next")
 def show_next(visitor: AnyRole, q: Annotated[str, Query(max_length=400)] = "") -> Response:
     """The list, its subscribers, its sources and choices; with `q` also the papers that a search finds."""
-    site, now, plan = visitor.site, clock.now(), plan_of(visitor.site.settings)
+    site, now, plan = visitor.site, clock.now(), composing.plan(visitor.site.settings, signs=False)
     with read_only(site.engine) as connection:
         day = next_day(connection, now)
         stored = editing.choices_of(connection, day)
@@ -92,11 +90,6 @@ def show_next(visitor: AnyRole, q: Annotated[str, Query(max_length=400)] = "") -
         q=q.strip(),
         hits=list(map(shown, hits)),
     )
-
-
-def plan_of(settings: Settings) -> Plan:
-    """The settings of lists, as the scheduler takes them."""
-    return Plan(settings.cut_at, settings.pool_days, settings.issue_papers, RankingWeights(), IssueSettings())
 
 
 def _shown(papers: Sequence[RankedPaper], chosen: Sequence[EditorialChoice]) -> Callable[[Paper], NextPaper]:

@@ -27,8 +27,9 @@ from digest.subscribers.community import NotTaken
 from digest.subscribers.library import saved
 from digest.subscribers.paper_feedback import FeedbackKind, feedback_on
 from digest.subscribers.preferences import Form, value
+from digest.subscribers.tokens import Purpose
 from digest.web.cards import PaperCard, paper_card
-from digest.web.personal.links import FeedbackLink, PersonalLink
+from digest.web.personal.links import FeedbackLink, FreshOrFeedbackLink, PersonalLink
 from digest.web.public.archive import issue_date
 from digest.web.site import EarlyAnswer, PageRouter, Posted
 
@@ -52,13 +53,13 @@ router = PageRouter()
 @router.page("/feedback/{token}/issues/{day}")
 @router.page("/feedback/{token}/issues/{day}/{kind}")
 def my_issue_page(link: FeedbackLink, day: str, kind: str = IssueKind.DAILY) -> Response:
-    """The list that the ledger keeps of this subscriber's message; 404 when none was begun."""
+    """The list that the ledger keeps of this subscriber's message; 404 when none was begun, and for other messages."""
     with read_only(link.site.engine) as connection:
         issue = issue_on(connection, kind, issue_date(day))
         chosen = chosen_list(connection, issue.id, link.subscriber.key) if issue else None
         ids = [pick.paper_id for pick in chosen.selection.picks] if chosen else []
         ranked = ranked_with(connection, issue, ids) if issue else {}
-    if issue is None or chosen is None:
+    if issue is None or chosen is None or not link.is_from(chosen.created_at):
         raise HTTPException(404, _("We didn’t email you a list on this date."))
     if kind == IssueKind.NOTICE:
         written, notice = issue.notice_in(chosen.selection.language)
@@ -205,16 +206,18 @@ def _show_paper(
 
 
 @router.page("/feedback/{token}")
-def my_feedback_page(link: FeedbackLink) -> Response:
-    """A subscriber's feedback, and what we make of it."""
+def my_feedback_page(link: FreshOrFeedbackLink) -> Response:
+    """A subscriber's feedback, and what we make of it; muted topics alone for a link that may have been forwarded."""
     return _show_all(link)
 
 
 @router.post("/feedback/{token}")
-def change_feedback(link: FeedbackLink, form: Posted) -> Response:
+def change_feedback(link: FreshOrFeedbackLink, form: Posted) -> Response:
     """Forget the feedback on one paper, or all of it; unmute a topic."""
     engine, subscriber_id = link.site.engine, link.subscriber.id
     notice, error = "", ""
+    if {"forget", "action"} & form.keys() and not link.is_fresh:
+        raise HTTPException(403, _("Nothing has changed. Go back to your preferences and ask for a new link."))
     if paper_id := value(form, "forget"):
         forgotten = paper_feedback.take_back(engine, subscriber_id, paper_id)
         notice = _("Undone.") if forgotten else _("There’s nothing to undo.")
@@ -233,6 +236,8 @@ def _show_all(link: PersonalLink, notice: str = "", error: str = "") -> Response
         "my_feedback",
         400 if error else 200,
         summary=summary,
+        is_fresh=link.is_fresh,
+        feedback_token=link.sign(Purpose.FEEDBACK, link.token.issued),
         liked=topics_with_counts(summary.liked),
         cards={paper_id: paper_card(paper) for paper_id, paper in summary.papers.items()},
         labels=LABELS,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import Depends, Response
@@ -33,6 +33,16 @@ class PersonalLink:
     def is_fresh(self) -> bool:
         """True if it was emailed on request a short while ago: it opens the subscriber's data too."""
         return self.purpose is Purpose.FRESH and not self.token.has_expired(FRESH_FOR, clock.now())
+
+    @property
+    def address(self) -> str:
+        """The subscriber's address as pages show it: whole behind a fresh link alone, as others may be forwarded."""
+        name, _at, domain = self.subscriber.email.rpartition("@")
+        return self.subscriber.email if self.is_fresh else f"{name[:1]}…@{domain}"
+
+    def is_from(self, delivery_created_at: datetime) -> bool:
+        """True if the link may be in the email of a delivery, or in another that was queued in the same hour."""
+        return timedelta(0) <= delivery_created_at - self.token.issued < timedelta(hours=1)
 
     def sign(self, purpose: Purpose, issued: datetime) -> str:
         """The token for another link of the same subscriber."""
@@ -86,7 +96,7 @@ def feedback_link(site: TheSite, token: str) -> PersonalLink:
     """Raises EarlyAnswer with the page that says why the link opens nothing.
 
     Such a token is for one subscriber, not for one paper: whoever has it can give feedback on any paper of the archive,
-    which the subscriber sees and can undo, and can see the lists that the subscriber was sent. It opens nothing else.
+    which the subscriber sees and can undo, and can see the list of the email that it is from. It opens nothing else.
     """
     link = open_link(site, Purpose.FEEDBACK, token)
     if link is None:
@@ -95,6 +105,11 @@ def feedback_link(site: TheSite, token: str) -> PersonalLink:
         title, words = _("This link has expired"), _("Nothing has changed. Use the links in a more recent email.")
         raise EarlyAnswer(link.pages.say(title, words, status=410))
     return link
+
+
+def _fresh_or_feedback_link(site: TheSite, token: str) -> PersonalLink:
+    fresh = open_link(site, Purpose.FRESH, token)
+    return fresh if fresh and fresh.is_fresh else feedback_link(site, token)
 
 
 def _link_for(purpose: Purpose) -> Callable[[Site, str], PersonalLink]:
@@ -152,6 +167,7 @@ def _lost(site: Site) -> EarlyAnswer:
 
 FeedLink = Annotated[PersonalLink, Depends(_link_for(Purpose.FEED))]
 FeedbackLink = Annotated[PersonalLink, Depends(feedback_link)]
+FreshOrFeedbackLink = Annotated[PersonalLink, Depends(_fresh_or_feedback_link)]
 ListLink = Annotated[PersonalLink, Depends(_link_for(Purpose.LIST))]
 ManageLink = Annotated[PersonalLink, Depends(_manage_link)]
 UnsubscribeLink = Annotated[PersonalLink | None, Depends(unsubscribe_link)]

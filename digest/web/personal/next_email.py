@@ -10,21 +10,20 @@ from fastapi.responses import RedirectResponse
 
 from digest import clock
 from digest.database.engine import read_only, transaction
-from digest.issues.issue import Issue, Plan
+from digest.issues.issue import Issue
 from digest.issues.publish import next_day
 from digest.issues.store import issue_by_id
 from digest.language import _, n_
 from digest.ledger.deliveries import next_of_issue
 from digest.ledger.kinds import IssueKind, Status
 from digest.mail.preview import preview_message
-from digest.papers.ranking import FLOOR, RankingWeights
-from digest.settings.composing import frozen_settings, languages
+from digest.settings import composing
 from digest.subscribers.admission import TooMany
 from digest.subscribers.subscriber import Frequency, due_instant, next_issue_date
 from digest.web.console.forecast import forecast_of
 from digest.web.email_frame import preview_frame
 from digest.web.personal.links import ManageLink, PersonalLink
-from digest.web.site import EarlyAnswer, PageRouter, Site
+from digest.web.site import EarlyAnswer, PageRouter
 
 router = PageRouter()
 
@@ -54,7 +53,7 @@ def next_email_html(link: ManageLink) -> Response:
     coming = _next_email(link) if link.subscriber.status is Status.CONFIRMED else None
     if coming is None or coming.message is None:
         raise HTTPException(404)
-    return preview_frame(coming.message, link.site.settings.public_url)
+    return preview_frame(coming.message, link.site.settings.public_url, link.subscriber.email, link.address)
 
 
 def _next_email(link: PersonalLink) -> NextEmail | None:
@@ -75,7 +74,7 @@ def _next_email(link: PersonalLink) -> NextEmail | None:
             return None
         kind = IssueKind.WEEKLY if preferences.frequency is Frequency.WEEKLY else IssueKind.DAILY
         due_at = due_instant(day, site.settings.cut_at, preferences.zone, preferences.hour)
-        imagined = forecast_of(site.engine).issue(site.engine, _plan(site), kind, day)
+        imagined = forecast_of(site.engine).issue(site.engine, composing.plan(site.settings, signs=False), kind, day)
         if imagined is None:
             return NextEmail(due_at, None, is_ready=False)
         issue = imagined.value
@@ -86,20 +85,6 @@ def _message(link: PersonalLink, issue: Issue, now: datetime) -> bytes | None:
     if not issue.papers:
         return None
     return preview_message(link.site.engine, link.site.mail(), issue, link.subscriber, now)
-
-
-def _plan(site: Site) -> Plan:
-    """The operator's choices, as for an issue that is cut."""
-    settings = site.settings
-    return Plan(
-        cut=settings.cut_at,
-        pool_days=settings.pool_days,
-        papers=settings.issue_papers,
-        weights=RankingWeights(),
-        settings=frozen_settings(settings, signs=False),
-        languages=languages(),
-        floor=None if settings.full_lists else FLOOR,
-    )
 
 
 def _take(link: PersonalLink, now: datetime) -> None:

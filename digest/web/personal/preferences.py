@@ -142,7 +142,7 @@ def _show(
         "preferences",
         400 if errors else 200,
         after,
-        email=subscriber.email,
+        email=link.address,
         subscribed=subscriber.status is Status.CONFIRMED,
         may_return=subscriber.status is Status.UNSUBSCRIBED and subscriber.consent.confirmed_at is not None,
         is_fresh=link.is_fresh,

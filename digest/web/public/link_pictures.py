@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-from anyio import Semaphore, fail_after
+from anyio import Semaphore
 from fastapi import Depends, HTTPException, Request, Response
 
 from digest.database.engine import read_singly
@@ -11,25 +11,17 @@ from digest.language import SOURCE
 from digest.ledger.kinds import IssueKind
 from digest.text import one_line, parse_date
 from digest.web.public.card_image import card_image
-from digest.web.site import PageRouter, Site, TheSite, same_for_all
+from digest.web.site import PageRouter, Site, TheSite, same_for_all, turn_among
 
 _AT_ONCE = 2  # of a process: drawing takes longer than a page
-_PATIENCE_SECONDS = 5.0
 _turns = Semaphore(_AT_ONCE)
 
 router = PageRouter()
 
 
 async def _turn() -> AsyncIterator[None]:
-    try:
-        with fail_after(_PATIENCE_SECONDS):
-            await _turns.acquire()
-    except TimeoutError:
-        raise HTTPException(503, headers={"Retry-After": "5"}) from None
-    try:
+    async with turn_among(_turns):
         yield
-    finally:
-        _turns.release()
 
 
 _IN_TURN = [Depends(_turn, scope="function")]

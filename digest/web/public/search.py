@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
-from anyio import Semaphore, fail_after
-from fastapi import Depends, HTTPException, Request, Response
+from anyio import Semaphore
+from fastapi import Depends, Request, Response
 from fastapi.responses import RedirectResponse
 from markupsafe import Markup
 
@@ -16,12 +16,11 @@ from digest.papers.search import LONGEST_QUERY, Filters, Hit, Piece, Query, Term
 from digest.papers.store import paper as paper_with_id
 from digest.text import one_line, parse_date
 from digest.web.cards import PaperCard, authors, paper_card
-from digest.web.site import PageNumber, PageRouter, TheSite, pages_of, same_for_all
+from digest.web.site import PageNumber, PageRouter, TheSite, pages_of, same_for_all, turn_among
 
 PER_PAGE = 10
 _EXCERPT = 200
 _AT_ONCE = 2  # searches of a process
-_PATIENCE_SECONDS = 5.0  # after which a search is refused
 _turns = Semaphore(_AT_ONCE)
 _NAMES = 3
 _NAMES_HERE = "\ufffc"  # of the names, in a text that is not yet cut into pieces
@@ -56,16 +55,9 @@ async def _turn(request: Request) -> AsyncIterator[None]:
     if form.is_empty or form.errors:
         yield
         return
-    try:
-        with fail_after(_PATIENCE_SECONDS):
-            await _turns.acquire()
-    except TimeoutError:
-        busy = _("Too many people are searching right now. Please try again in a few seconds.")
-        raise HTTPException(503, busy, {"Retry-After": "5"}) from None
-    try:
+    busy = _("Too many people are searching right now. Please try again in a few seconds.")
+    async with turn_among(_turns, busy):
         yield
-    finally:
-        _turns.release()
 
 
 @router.page("/search", dependencies=[Depends(_turn, scope="function")])

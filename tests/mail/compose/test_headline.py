@@ -1,6 +1,7 @@
 """Subjects and preheaders name papers, those from outside a subscriber's interests last."""
 
 import quopri
+from dataclasses import replace
 from html import unescape
 
 import pytest
@@ -27,7 +28,7 @@ def headline(whys: list[str]) -> tuple[str, str]:
     [
         ([""] * 10, "SkillOpt, TransitLM, MMSkills and 7 more", "Also: Lens; SkillOpt"),
         (["", OUTSIDE, "", ""], "SkillOpt, MMSkills, Lens and 1 more", "SkillOpt: A sorting method"),
-        ([OUTSIDE, "", ""], "TransitLM, MMSkills and 1 more", "SkillOpt: A sorting method"),
+        ([OUTSIDE, "", ""], "TransitLM, MMSkills and 1 more", "TransitLM: A sorting method"),
         ([""] * 3, "SkillOpt, TransitLM and MMSkills, 23 Nov", "SkillOpt: A sorting method"),
         ([""], "SkillOpt, 23 Nov", "A sorting method that never reads its input"),
     ],
@@ -46,3 +47,10 @@ def test_an_issue_of_an_earlier_version_keeps_its_headlines() -> None:
     message = IssueComposer(ISSUE, stored, CONTEXT).compose(a_draft(ISSUE, Selection(picks))).envelope.message
     assert parts_of(message).subject == "SkillOpt and 3 more"
     assert b"Also: " not in quopri.decodestring(message), "too short a list, so the quiet preheader"
+
+
+def test_an_issue_that_was_rendered_when_preheaders_named_all_papers_keeps_them() -> None:
+    stored = replace(render_fragments(ISSUE, CONTEXT), is_inside_only=False)
+    picks = tuple(Pick(ranked.paper.id, why) for ranked, why in zip(ISSUE.papers, [OUTSIDE, "", ""], strict=False))
+    message = IssueComposer(ISSUE, stored, CONTEXT).compose(a_draft(ISSUE, Selection(picks))).envelope.message
+    assert b"SkillOpt: A sorting method" in quopri.decodestring(message)

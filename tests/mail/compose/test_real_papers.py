@@ -138,5 +138,5 @@ def test_ten_papers_of_every_recorded_day_are_lean(day: str, language: str, shar
     mail = ParsedMessage(message)
     words = " ".join(mail.light.text.translate(dict.fromkeys(map(ord, SPACER), " ")).split())
     share = len(words.encode()) / len(mail.html.encode())
-    assert len(message) <= (25_000 if language == SOURCE else 30_000), f"{len(message):,} bytes"
+    assert len(message) <= 25_000, f"{len(message):,} bytes"
     assert share >= 0.3, f"{share:.0%} of the HTML are words"

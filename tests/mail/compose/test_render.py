@@ -112,6 +112,14 @@ def test_a_card_shows_what_is_known_of_its_paper() -> None:
     assert found[-1].endswith("/papers/2611.00001")
 
 
+def test_a_card_links_to_hacker_news_only_where_its_stories_have_points() -> None:
+    issue = an_issue([a_paper(1), a_paper(2)])
+    first = replace(issue.papers[0], terms=ScoreTerms(upvotes=5.0, hackernews=40.0))
+    issue = replace(issue, papers=(first, issue.papers[1]))
+    links = ParsedMessage(a_composer(issue).compose(a_draft(issue, everything_in(issue))).envelope.message).web_links
+    assert [link for link in links if "hn.algolia" in link] == ["https://hn.algolia.com/?query=2611.00001"]
+
+
 def test_a_card_of_a_bare_paper_has_no_empty_lines_or_links() -> None:
     issue = an_issue([Paper(id="elsewhere:7/ä?", title="Bare")])
     bare = replace(issue.papers[0], terms=ScoreTerms())

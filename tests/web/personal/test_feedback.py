@@ -139,7 +139,7 @@ def test_another_sites_form_is_refused(visit: Visit, ada: Subscriber) -> None:
 def test_the_page_of_taste_shows_everything_and_undoes_each(visit: Visit, ada: Subscriber) -> None:
     for word, number in (("more", 1), ("less", 2), ("read", 3)):
         visit.browser.post(link(visit, ada, word, f"2603.0000{number}"))
-    url = f"/feedback/{visit.token(Purpose.FEEDBACK, ada)}"
+    url = f"/feedback/{visit.token(Purpose.FRESH, ada)}"
     page = visit.browser.get(url).text
     for shown in ("More like this", "Less like this", "Already read", "&lt;b&gt;Seeing"):
         assert shown in page

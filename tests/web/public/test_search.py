@@ -10,7 +10,7 @@ from digest.database.engine import transaction
 from digest.papers.paper import Paper, Votes
 from digest.papers.search import store_similar_papers
 from digest.papers.store import keep_papers, keep_votes
-from digest.web.public import search
+from digest.web import site
 from digest.web.public.votes_chart import votes_chart
 from tests.support.waiting import wait_for
 from tests.web.conftest import START, Visit
@@ -118,7 +118,7 @@ def test_two_searches_run_at_once_and_hold_up_neither_pages_nor_an_answer(
     visit: Visit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     archive(visit, Paper("2511.00001", "Sparse attention", listed_at=LISTED))
-    monkeypatch.setattr(search, "_PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(site, "_PATIENCE_SECONDS", 0.05)
     waiting = "SELECT count(*) FROM pg_locks JOIN pg_class ON pg_class.oid = relation WHERE relname = 'paper_words'"
     waiting += " AND NOT granted"
     with ThreadPoolExecutor(3) as visitors:
