@@ -23,10 +23,10 @@ class BadProfile(Exception):
     """A mistake in a profile. The message has a line for each: the name, and what to write."""
 
 
-def read_profile(file: Path, now: datetime, languages: Collection[str]) -> Preferences:
+def read_profile(file: Path, now: datetime, languages: Collection[str], has_library: bool = False) -> Preferences:
     """Return the preferences in a profile file. Raises BadProfile."""
     form = {name: _texts(name, value, file) for name, value in _values(file).items() if name not in _LIBRARY}
-    parsed = parse_preferences({"topics": [], **form}, now, languages=languages)
+    parsed = parse_preferences({"topics": [], **form}, now, languages=languages, has_liked=has_library)
     if isinstance(parsed, dict):
         raise BadProfile("\n".join(f"{file}: {name}: {_advice(name, str(words))}" for name, words in parsed.items()))
     return parsed

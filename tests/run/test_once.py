@@ -283,6 +283,8 @@ def test_a_library_file_decides_what_comes(once, lists, smtp_server, monkeypatch
     assert "Your library: 5 papers found, 0 not found." in first.stderr
     (message,) = smtp_server.taken_for(ADA)
     assert "which is in your library" in " ".join(ParsedMessage(message.content).text.split())
+    Path("profile.toml").write_text('library = "my.bib"\nbalance = "only"')
+    assert once("--profile", "profile.toml", "--dry-run", at=MORNING + timedelta(days=1)).returncode == 0
     broken = once("--library", "nowhere.bib", at=MORNING + timedelta(days=1))
     assert broken.returncode == 2
     assert "nowhere.bib: cannot be read (No such file or directory)" in broken.stderr

@@ -101,8 +101,8 @@ def once(
 
     Exit code 1 if no source could be read, or if the mail server did not accept the email.
     """
-    folder, wanted = (data_dir or _default_folder()).expanduser().absolute(), _wanted(profile)
-    brought = _library(profile, library)
+    folder, brought = (data_dir or _default_folder()).expanduser().absolute(), _library(profile, library)
+    wanted = _wanted(profile, brought is not None)
     with _copy_of(folder) if dry_run else _itself(folder) as used:
         from digest.run.once import OnceJob
 
@@ -158,7 +158,7 @@ def _own_settings(folder: Path, to: str, smtp: str, wanted: "Preferences") -> tu
         raise typer.BadParameter(remedy(problem), param_hint=name) from None
 
 
-def _wanted(profile: Path | None) -> "Preferences":
+def _wanted(profile: Path | None, has_library: bool) -> "Preferences":
     from digest.run.profile_file import BadProfile, read_profile
     from digest.settings.composing import languages
     from digest.subscribers.preferences import DEFAULTS
@@ -166,19 +166,19 @@ def _wanted(profile: Path | None) -> "Preferences":
     if profile is None:
         return DEFAULTS
     try:
-        return read_profile(profile, clock.now(), languages().codes)
+        return read_profile(profile, clock.now(), languages().codes, has_library)
     except BadProfile as problem:
         complain(str(problem), 2)
 
 
 def _library(profile: Path | None, file: Path | None) -> "OnceLibrary | None":
     from digest.run.once_library import BadLibrary, read_library_file
-    from digest.run.profile_file import library_in
+    from digest.run.profile_file import BadProfile, library_in
 
-    named, zotero = library_in(profile) if profile else (None, "")
     try:
+        named, zotero = library_in(profile) if profile else (None, "")
         return read_library_file(file or named, zotero)
-    except BadLibrary as problem:
+    except (BadLibrary, BadProfile) as problem:
         complain(str(problem), 2)
 
 
