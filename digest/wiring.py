@@ -28,6 +28,9 @@ from digest.settings.composing import languages, replay_log
 from digest.settings.composing import mail_context as mail_context
 from digest.settings.composing import signers as signers
 from digest.smtp import Sender, Timeouts
+from digest.subscribers.library.arxiv import ArxivPapers
+from digest.subscribers.library.crossref import SPACING_SECONDS as CROSSREF_SECONDS
+from digest.subscribers.library.crossref import Crossref
 from digest.subscribers.library.lookup import Libraries
 from digest.subscribers.library.zotero import SPACING_SECONDS as ZOTERO_SECONDS
 
@@ -129,7 +132,13 @@ def libraries(settings: Settings) -> Libraries:
     """The services for looking up libraries, with the same pauses between requests as for the sources."""
     tools = Tools(settings.contact, settings.source_timeout_seconds, lambda _url: None)
     zotero = tools.fetcher(settings.zotero_url, ZOTERO_SECONDS, "application/json")
-    return Libraries(settings.arxiv_url, arxiv_api(_addresses(settings)), settings.zotero_url, zotero)
+    crossref = tools.fetcher(settings.crossref_url, CROSSREF_SECONDS, "application/json")
+    return Libraries(
+        ArxivPapers(settings.arxiv_url, arxiv_api(_addresses(settings))),
+        Crossref(settings.crossref_url, crossref, settings.contact),
+        settings.zotero_url,
+        zotero,
+    )
 
 
 def _addresses(settings: Settings) -> SourceAddresses:

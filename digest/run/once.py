@@ -28,6 +28,7 @@ from digest.issues.explain import stored_selection
 from digest.issues.first_issue import confirm
 from digest.issues.issue import Issue, Plan
 from digest.issues.old_pools import shrink_old_pools
+from digest.issues.profiles import refresh_profiles
 from digest.issues.publish import DAILY, NothingToCut, publish
 from digest.issues.store import issue_on
 from digest.ledger import transitions
@@ -37,6 +38,7 @@ from digest.mail.preview import preview_message
 from digest.papers.collecting import SourceHealth, SourceRun, collect_recent
 from digest.papers.paper import Paper
 from digest.run.file_sender import FileSender, write_message
+from digest.run.once_library import OnceLibrary, learn_library
 from digest.run.parts import CannotStart, alone_in
 from digest.settings import Settings
 from digest.subscribers import store
@@ -66,6 +68,7 @@ class OnceJob:
     output: Path | None = None  # in place of sending
     patience: timedelta = timedelta()  # for a message that the mail server defers
     say: Say = lambda _line: None
+    library: OnceLibrary | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +119,7 @@ def _sender(settings: Settings, smtp: str, to: str) -> str:
 
 
 def once(job: OnceJob) -> OnceResult:
-    """Send today's email, unless an earlier run has sent it. Raises OnceFailed or CannotStart."""
+    """Send today's email, unless an earlier run has sent it. Raises OnceFailed, BadLibrary or CannotStart."""
     own = job.settings
     with alone_in(own.data_dir):
         own.create_secret()
@@ -143,6 +146,7 @@ class _Run:
         self._follow_profile()
         runs = self._cut()
         self._subscribe()
+        refresh_profiles(self._engine, clock.now())
         if not was_done:
             self._deliver()
         elif self._job.output is not None:
@@ -195,11 +199,17 @@ class _Run:
                 "No source could be read, so there is no email, and nothing was changed. Run it again later. "
                 + " ".join(f"{source}: {problem}." for source, problem in problems.items())
             )
+        self._learn()
         try:
             publish(self._engine, self._plan(), self._day, clock.now())
         except NothingToCut as reason:
             raise OnceFailed(f"There are no papers yet, so there is no email. Run it again later. {reason}") from None
         return runs
+
+    def _learn(self) -> None:
+        """Look the library up before the cut, which notes the space of its lists."""
+        if self._job.library is not None:
+            learn_library(self._engine, self._own, self._registered().id, self._job.library, self._job.say)
 
     def _plan(self) -> Plan:
         """Return a plan whose deliveries are due at once, and whose messages link to no pages."""
@@ -208,14 +218,20 @@ class _Run:
 
     def _subscribe(self) -> None:
         """Subscribe the address to its own folder, which queues the newest issue. Raises OnceFailed."""
-        now, subscriber = clock.now(), self._subscriber()
+        if confirm(self._engine, self._registered().id, FORM, clock.now()) is None:
+            raise OnceFailed(f"{self._job.to} was unsubscribed in {self._own.data_dir}: use another --data-dir")
+
+    def _registered(self) -> Subscriber:
+        """Return the subscriber of this folder, who is added in a first run."""
+        subscriber = self._subscriber()
         if subscriber is None:
-            consent = Consent(now, requested_from="", form=FORM)
+            consent = Consent(clock.now(), requested_from="", form=FORM)
             with transaction(self._engine) as connection:
                 store.add_pending(connection, self._job.to, self._key, self._wanted(), consent)
             subscriber = self._subscriber()
-        if subscriber is None or confirm(self._engine, subscriber.id, FORM, now) is None:
+        if subscriber is None:
             raise OnceFailed(f"{self._job.to} was unsubscribed in {self._own.data_dir}: use another --data-dir")
+        return subscriber
 
     def _deliver(self) -> None:
         """Send what is due with a delivery worker, and try again while the mail server only defers it."""

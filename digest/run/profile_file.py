@@ -15,26 +15,39 @@ from digest.text import listed
 # "yes" or "no" in the form.
 _SWITCHES = ("surprise", "full_lists")
 _LISTS = ("topics", "keywords", "categories", "authors", "labs", "muted_topics", "muted_words")
-_NAMES = (*_LISTS, *_SWITCHES, "balance", "papers", "language")
+_LIBRARY = ("library", "zotero")  # a file of a reference manager, and the user ID of a public library
+_NAMES = (*_LISTS, *_SWITCHES, "balance", "papers", "language", *_LIBRARY)
 
 
 class BadProfile(Exception):
     """A mistake in a profile. The message has a line for each: the name, and what to write."""
 
 
-def read_profile(file: Path, now: datetime, languages: Collection[str]) -> Preferences:
+def read_profile(file: Path, now: datetime, languages: Collection[str], has_library: bool = False) -> Preferences:
     """Return the preferences in a profile file. Raises BadProfile."""
+    form = {name: _texts(name, value, file) for name, value in _values(file).items() if name not in _LIBRARY}
+    parsed = parse_preferences({"topics": [], **form}, now, languages=languages, has_liked=has_library)
+    if isinstance(parsed, dict):
+        raise BadProfile("\n".join(f"{file}: {name}: {_advice(name, str(words))}" for name, words in parsed.items()))
+    return parsed
+
+
+def library_in(file: Path) -> tuple[Path | None, str]:
+    """Return the library file that a profile names, from the folder of the profile, and the user ID at Zotero. Raises
+    BadProfile.
+    """
+    named = {name: _texts(name, value, file)[0] for name, value in _values(file).items() if name in _LIBRARY}
+    library = named.get("library", "")
+    return file.parent / library if library else None, named.get("zotero", "")
+
+
+def _values(file: Path) -> dict[str, Any]:
     try:
-        values = tomllib.loads(file.read_text("utf-8-sig"))
+        return tomllib.loads(file.read_text("utf-8-sig"))
     except OSError as error:
         raise BadProfile(f"{file}: cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError) as problem:
         raise BadProfile(f'{file}: not TOML, such as topics = ["vision", "robotics"] ({problem})') from None
-    form = {name: _texts(name, value, file) for name, value in values.items()}
-    parsed = parse_preferences({"topics": [], **form}, now, languages=languages)
-    if isinstance(parsed, dict):
-        raise BadProfile("\n".join(f"{file}: {name}: {_advice(name, str(words))}" for name, words in parsed.items()))
-    return parsed
 
 
 def _texts(name: str, value: Any, file: Path) -> list[str]:

@@ -59,6 +59,10 @@ class SourceSettings(BaseSettings):
     zotero_url: _Address = Field(
         "https://api.zotero.org", description="Base address of Zotero, where subscribers' public libraries are read."
     )
+    crossref_url: _Address = Field(
+        "https://api.crossref.org",
+        description="Base address of Crossref, where papers in subscribers' libraries are looked up by DOI. It is sent DIGEST_CONTACT if that is an email address.",
+    )
     feeds: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Your own lists for the source `feeds`: files or web addresses, in JSON, JSON Lines, Atom or RSS (docs/sources.md).",

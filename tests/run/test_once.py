@@ -5,6 +5,7 @@ import re
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -12,7 +13,7 @@ from digest.lint import ParsedMessage
 from digest.run.once import personal_settings
 from digest.settings import Settings
 from tests.support.daily_lists import daily_lists
-from tests.support.replay import replaying
+from tests.support.replay import Replay, Reply, replaying
 from tests.support.smtp_server import KEEP_AND_HANG_UP, Step
 
 ADA = "ada@example.org"
@@ -257,3 +258,33 @@ def test_a_mistake_is_one_line(command, options, code, expected):
     done = command("once", "--to", ADA, "--data-dir", "folder", *options)
     assert (done.returncode, done.stderr.count("\n"), Path("folder").exists()) == (code, 1, False)
     assert expected in done.stderr
+
+
+class Arxiv(Replay):
+    """Has each paper of the library, about what one list of the day is about."""
+
+    def reply(self, target):
+        numbers = parse_qs(urlsplit(target).query).get("id_list", [""])[0].split(",")
+        entry = "<entry><id>http://arxiv.org/abs/{0}v1</id><title>On {0}</title><summary>{1}</summary></entry>"
+        feed = "".join(entry.format(number, SUBJECT) for number in numbers)
+        return Reply(f'<feed xmlns="http://www.w3.org/2005/Atom">{feed}</feed>'.encode())
+
+
+SUBJECT = "spectral clustering of graph nodes by message passing over edges in community networks"
+
+
+def test_a_library_file_decides_what_comes(once, lists, smtp_server, monkeypatch):
+    lists.rare = SUBJECT
+    Path("my.bib").write_text("".join(f"@misc{{k{n}, eprint={{1903.{n:05}}}, title={{On {n}}}}}\n" for n in range(5)))
+    Path("profile.toml").write_text('library = "my.bib"\nbalance = "mine"')
+    with replaying(kind=Arxiv) as arxiv:
+        monkeypatch.setenv("DIGEST_ARXIV_URL", arxiv.url)
+        first = once("--profile", "profile.toml")
+    assert "Your library: 5 papers found, 0 not found." in first.stderr
+    (message,) = smtp_server.taken_for(ADA)
+    assert "which is in your library" in " ".join(ParsedMessage(message.content).text.split())
+    Path("profile.toml").write_text('library = "my.bib"\nbalance = "only"')
+    assert once("--profile", "profile.toml", "--dry-run", at=MORNING + timedelta(days=1)).returncode == 0
+    broken = once("--library", "nowhere.bib", at=MORNING + timedelta(days=1))
+    assert broken.returncode == 2
+    assert "nowhere.bib: cannot be read (No such file or directory)" in broken.stderr

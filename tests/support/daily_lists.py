@@ -14,6 +14,7 @@ class DailyLists(Replay):
     """Answers for any day, until `is_down`."""
 
     is_down = False
+    rare = ""  # the abstract of the last paper of each day
 
     def reply(self, target: str) -> Reply:
         parts = urlsplit(target)
@@ -22,7 +23,10 @@ class DailyLists(Replay):
             return Reply(b"down", status=503)
         if parts.path != "/api/daily_papers" or query.get("p", "0") != "0":
             return json_reply([])
-        return json_reply([_listed(number, query["date"]) for number in range(A_DAY)])
+        rows = [_listed(number, query["date"]) for number in range(A_DAY)]
+        if self.rare:
+            rows[-1]["paper"]["summary"] = self.rare
+        return json_reply(rows)
 
 
 @contextmanager

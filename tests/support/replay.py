@@ -61,7 +61,7 @@ def json_reply(document: Any, **headers: str) -> Reply:
 
 
 @contextmanager
-def replaying(data: Path | None = None, kind: type[Replay] = Replay) -> Iterator[Replay]:
+def replaying(data: Path | None = None, kind: type[Replay] = Replay, host: str = "127.0.0.1") -> Iterator[Replay]:
     """A server on a free port of this machine, which answers as `kind` does."""
     replay = kind(data)
 
@@ -75,9 +75,9 @@ def replaying(data: Path | None = None, kind: type[Replay] = Replay) -> Iterator
 
         def log_message(self, *_arguments: Any) -> None: ...
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer((host, 0), Handler)
     server.daemon_threads = True
-    replay.url = f"http://127.0.0.1:{server.server_port}"
+    replay.url = f"http://{host}:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

@@ -21,6 +21,7 @@ from digest.settings import settings
 
 if TYPE_CHECKING:  # the help text should not wait for the database's library
     from digest.run.once import OnceJob, OnceResult
+    from digest.run.once_library import OnceLibrary
     from digest.settings import Settings
     from digest.subscribers.subscriber import Preferences
 
@@ -53,6 +54,15 @@ Profile = Annotated[
     Path | None,
     typer.Option("--profile", metavar="FILE", help="Your interests, in TOML (docs/once.md).", show_default="none"),
 ]
+Library = Annotated[
+    Path | None,
+    typer.Option(
+        "--library",
+        metavar="FILE",
+        help="Papers you've collected, as BibTeX, RIS or CSL-JSON. You get more like them.",
+        show_default="that of the profile",
+    ),
+]
 Patience = Annotated[
     int, typer.Option("--wait", min=0, max=600, metavar="MINUTES", help="Minutes to wait for a busy mail server.")
 ]
@@ -79,12 +89,20 @@ def _way(smtp: Smtp = "", output: Output = None, wait: Patience = 10) -> OnceWay
 
 @with_json
 @with_options(_way, "way")
-def once(to: To, way: OnceWay, data_dir: Folder = None, profile: Profile = None, dry_run: DryRun = False) -> None:
+def once(
+    to: To,
+    way: OnceWay,
+    data_dir: Folder = None,
+    profile: Profile = None,
+    library: Library = None,
+    dry_run: DryRun = False,
+) -> None:
     """Send today's papers to one address, without a server. A second run on the same day sends nothing.
 
     Exit code 1 if no source could be read, or if the mail server did not accept the email.
     """
-    folder, wanted = (data_dir or _default_folder()).expanduser().absolute(), _wanted(profile)
+    folder, brought = (data_dir or _default_folder()).expanduser().absolute(), _library(profile, library)
+    wanted = _wanted(profile, brought is not None)
     with _copy_of(folder) if dry_run else _itself(folder) as used:
         from digest.run.once import OnceJob
 
@@ -92,7 +110,7 @@ def once(to: To, way: OnceWay, data_dir: Folder = None, profile: Profile = None,
         if not own.relays and way.output is None and not dry_run:
             raise NotReady("No mail server: add --smtp smtps://user:password@host:465, or --output mail.html")
         written, patience = (used / "mail.html", timedelta()) if dry_run else (way.output, way.patience)
-        result = _run(OnceJob(own, to, wanted, written, patience, progress))
+        result = _run(OnceJob(own, to, wanted, written, patience, progress, brought))
     answer(_document(result, folder, dry_run), lambda: _lines(result, way.output, dry_run))
     if not _is_well(result):
         sys.exit(1)
@@ -102,13 +120,14 @@ def _run(job: "OnceJob") -> "OnceResult":
     from digest.ledger.events import acting
     from digest.run.once import OnceFailed
     from digest.run.once import once as send_today
+    from digest.run.once_library import BadLibrary
     from digest.run.parts import CannotStart
 
     _log_problems_alone()
     try:
         with acting(operator(), "shell"):
             return send_today(job)
-    except OnceFailed as problem:
+    except (OnceFailed, BadLibrary) as problem:
         complain(str(problem), 1)
     except CannotStart as problem:
         raise NotReady(str(problem)) from None
@@ -139,7 +158,7 @@ def _own_settings(folder: Path, to: str, smtp: str, wanted: "Preferences") -> tu
         raise typer.BadParameter(remedy(problem), param_hint=name) from None
 
 
-def _wanted(profile: Path | None) -> "Preferences":
+def _wanted(profile: Path | None, has_library: bool) -> "Preferences":
     from digest.run.profile_file import BadProfile, read_profile
     from digest.settings.composing import languages
     from digest.subscribers.preferences import DEFAULTS
@@ -147,8 +166,19 @@ def _wanted(profile: Path | None) -> "Preferences":
     if profile is None:
         return DEFAULTS
     try:
-        return read_profile(profile, clock.now(), languages().codes)
+        return read_profile(profile, clock.now(), languages().codes, has_library)
     except BadProfile as problem:
+        complain(str(problem), 2)
+
+
+def _library(profile: Path | None, file: Path | None) -> "OnceLibrary | None":
+    from digest.run.once_library import BadLibrary, read_library_file
+    from digest.run.profile_file import BadProfile, library_in
+
+    try:
+        named, zotero = library_in(profile) if profile else (None, "")
+        return read_library_file(file or named, zotero)
+    except (BadLibrary, BadProfile) as problem:
         complain(str(problem), 2)
 
 

@@ -30,7 +30,13 @@ from digest.database.tables.ledger import (
     sent_days,
     sent_requests,
 )
-from digest.database.tables.library import library_entries, library_papers, saved_papers, zotero_libraries
+from digest.database.tables.library import (
+    library_entries,
+    library_papers,
+    library_pauses,
+    saved_papers,
+    zotero_libraries,
+)
 from digest.database.tables.monitoring import alarms, backups, heartbeats
 from digest.database.tables.operators import api_tokens, operators, sessions
 from digest.database.tables.papers import (
@@ -82,6 +88,7 @@ __all__ = [
     "issues",
     "library_entries",
     "library_papers",
+    "library_pauses",
     "messages",
     "metadata",
     "notices",

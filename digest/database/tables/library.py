@@ -14,10 +14,12 @@ library_entries = table(
     Column("name", Code(80), nullable=False),  # the same for every way to write the same entry
     Column("title", Text, nullable=False),  # as the subscriber's file has it; "" for a number or address
     Column("abstract", Text, nullable=False),  # of the file, until the entry is looked up
+    Column("doi", Code(200), nullable=False),  # "" for none, and for a paper of arXiv
     Column("paper_id", Code(80), index=True),  # in `papers` or `library_papers`; before it is looked up, a guess
     Column("state", Code(10), nullable=False),
     Column("problem", Code(20), nullable=False),  # why there is no paper
     Column("at", Instant, nullable=False),  # of this state
+    Column("tried_at", Instant),  # when a service last did not answer a request for it
     UniqueConstraint("subscriber_id", "name"),
     CheckConstraint("state IN ('waiting', 'matched', 'missing')", name="state"),
     partial_index("ix_library_entries_waiting", "subscriber_id", "id", where="state = 'waiting'"),
@@ -41,6 +43,14 @@ zotero_libraries = table(
     Column("state", Code(10), nullable=False),
     Column("at", Instant, nullable=False),  # of this state
     CheckConstraint("state IN ('waiting', 'read', 'failed')", name="state"),
+)
+
+# The services that did not answer lately: each is asked again `until` then, later after each failure in a row.
+library_pauses = table(
+    "library_pauses",
+    Column("service", Code(20), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("until", Instant, nullable=False),
 )
 
 # The papers that subscribers saved for later; without a foreign key to papers, so that one outlives a deleted paper.

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from digest.issues.profiles.profile import SCALE
+
 Matrix = NDArray[np.float32]
 
 LESS = 0.2  # what the discriminant of the disliked papers weighs against that of the liked ones
-_SCALE = 6.0  # standard deviations: papers that a subscriber likes score 6 in the median
 _BACKGROUND = 8  # liked papers count as much against the background as its mean variance this many times
 _RIDGE = 0.3
 _AT_ONCE = 100  # subscribers
@@ -41,7 +42,7 @@ def discriminants(
 
 def affinity(scores: Matrix) -> Matrix:
     """Map scores in standard deviations to -1 to 1. 0 says nothing, 1 is as close as papers get."""
-    mapped: Matrix = np.tanh(scores / _SCALE)
+    mapped: Matrix = np.tanh(scores / SCALE)
     return mapped
 
 

@@ -3,6 +3,7 @@
 numpy is imported only where there is feedback. docs/interests.md explains the method.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,9 +13,11 @@ from digest.subscribers.paper_feedback import FeedbackKind, PaperFeedback
 if TYPE_CHECKING:
     from digest.issues.profiles.space import Space
 
+SCALE = 6.0  # standard deviations: papers that a subscriber likes score 6 in the median
+_CLEARLY, _FEW = 4.0, 2.0  # standard deviations; with a single liked paper it is six
 HALF_LIFE = timedelta(days=180)  # after which feedback weighs half
 CLOSE = 0.46  # affinity from which a paper is called similar: three standard deviations above the background
-CLEARLY_CLOSE = 0.58  # where nothing else is sent: four standard deviations, nearly all of them on the subject
+CLEARLY_CLOSE = 0.58  # where nothing else is sent, as earlier versions had it however many papers were liked
 
 
 class Neighbour(NamedTuple):
@@ -22,6 +25,13 @@ class Neighbour(NamedTuple):
 
     title: str
     in_library: bool = False  # it was brought with a library
+
+
+def clearly_close(liked: int) -> float:
+    """Return the affinity from which nearly all papers are on the subject of so many liked ones: four standard
+    deviations, and more where few are liked, which leaves open what they have in common.
+    """
+    return math.tanh((_CLEARLY + _FEW / max(liked, 1)) / SCALE)
 
 
 def fit_space(texts: Mapping[str, str]) -> "Space":

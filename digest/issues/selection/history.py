@@ -135,7 +135,8 @@ def pool_profiles(
         return {id_: replace(own.get(id_, NO_PROFILE), rated=theirs) for id_, theirs in rated.items()}
     profiles = {id_: PoolProfile(rated=theirs) for id_, theirs in rated.items()}
     for id_, like in _affinities(connection, cached, stored).items():
-        profiles[id_] = PoolProfile(like.points, like.close, rated.get(id_, frozenset()), like.neighbours)
+        liked, theirs = len(stored[id_].liked), rated.get(id_, frozenset())
+        profiles[id_] = PoolProfile(like.points, like.close, liked, theirs, like.neighbours)
     return profiles
 
 

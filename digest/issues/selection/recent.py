@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine
 
 from digest.database.engine import read_only
 from digest.issues.profiles import Profile, profiles_of, ready_space
-from digest.issues.profiles.profile import CLEARLY_CLOSE
+from digest.issues.profiles.profile import clearly_close
 from digest.issues.selection.interests import (
     Catalogue,
     PaperSet,
@@ -93,7 +93,7 @@ class _RecentDays:
         affinities = self._affinities[1]
         if affinities is None:
             return 0
-        return affinities.of(connection, {0: profile}, UNIT, CLEARLY_CLOSE * UNIT)[0].close
+        return affinities.of(connection, {0: profile}, UNIT, clearly_close(len(profile.liked)) * UNIT)[0].close
 
     def forecast(self, preferences: Preferences, close: PaperSet, pool_days: int) -> RecentCount:
         """`close`: papers that match without being followed."""

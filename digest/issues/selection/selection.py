@@ -12,7 +12,7 @@ from functools import lru_cache
 from itertools import groupby, islice
 
 from digest.issues.issue import Issue
-from digest.issues.profiles.profile import CLEARLY_CLOSE, CLOSE, Neighbour
+from digest.issues.profiles.profile import CLEARLY_CLOSE, CLOSE, Neighbour, clearly_close
 from digest.issues.reasons import why_followed
 from digest.issues.selection.diversity import Diversity
 from digest.issues.selection.interests import (
@@ -32,7 +32,8 @@ from digest.ledger.kinds import IssueKind, SkipReason
 from digest.papers.paper import Paper, RankedPaper
 from digest.subscribers.subscriber import Balance, Preferences
 
-RULES = "the day's and their own, 1"  # issues record it, so that lists of an earlier version are replayed by its rules
+RULES = "the day's and their own, 2"  # issues record it, so that lists of an earlier version are replayed by its rules
+_RULES_1 = "the day's and their own, 1"  # as now, but one measure of what is clearly like the liked papers
 _INTERESTS = frozenset(map(str, InterestKind))
 _CLOSE_BEFORE = 0.25  # when affinities were cosines
 # Days in which the papers without votes were first seen that an issue has for everyone. An hour more than the time
@@ -54,6 +55,7 @@ class PoolProfile:
 
     affinity: Sequence[int] = ()  # of each paper, in points; empty without a profile
     close: PaperSet = 0  # all papers that resemble what they liked
+    liked: int = 0  # how many papers it is made from
     rated: Set[str] = frozenset()  # ids of papers with feedback, which need not be shown again
     # For chosen papers: the liked paper that each resembles most, where there is one to name.
     neighbours: Callable[[Sequence[int]], Mapping[int, Neighbour]] = _no_neighbours
@@ -89,7 +91,7 @@ class Pool:
         self._ranked = sorted(issue.pool, key=lambda paper: paper.rank)
         papers = [paper.paper for paper in self._ranked]
         self.issue = issue
-        self.by_score = issue.settings.rules != RULES  # as earlier versions chose
+        self.by_score = issue.settings.rules not in (RULES, _RULES_1)  # as earlier versions chose
         self.has_votes = any(paper.has_votes for paper in issue.papers)
         self._language = lru_cache(maxsize=100)((languages or Languages()).get)
         self.paper_ids = [paper.id for paper in papers]
@@ -102,9 +104,7 @@ class Pool:
             name: round(value * UNIT) for name, value in asdict(weights or SelectionWeights()).items()
         }
         self._boosts = {kind: _boosts(self.points[kind]) for kind in InterestKind}
-        close, clearly = (_CLOSE_BEFORE, _CLOSE_BEFORE) if self.by_score else (CLOSE, CLEARLY_CLOSE)
-        self.least_close = self._least(close)  # points of affinity that are a match
-        self._least_clearly_close = self._least(clearly)
+        self.least_close = self._least(_CLOSE_BEFORE if self.by_score else CLOSE)  # points of affinity that are a match
         self.rank_points = [self._rank_points(ranked) for ranked in self._ranked]
         self.diversity = Diversity(papers, self.points["near_duplicate"], self.points["same_lab"])
         self.catalogue = Catalogue(papers)
@@ -160,6 +160,11 @@ class Pool:
     def _least(self, affinity: float) -> float:
         return math.ceil(affinity * self.points[AFFINITY]) or math.inf
 
+    def _least_clearly_close(self, liked: int) -> float:
+        if self.by_score:
+            return self.least_close
+        return self._least(CLEARLY_CLOSE if self.issue.settings.rules == _RULES_1 else clearly_close(liked))
+
     def is_close(self, affinity: int) -> bool:
         return affinity >= self.least_close
 
@@ -177,7 +182,7 @@ class Pool:
             return followed
         from digest.issues.profiles.pool_affinities import at_least  # which brings numpy
 
-        return followed | at_least(profile.affinity, self._least_clearly_close)
+        return followed | at_least(profile.affinity, self._least_clearly_close(profile.liked))
 
     def _muted(self, preferences: Preferences) -> PaperSet:
         return self.catalogue.matches_any(muted_by(preferences))

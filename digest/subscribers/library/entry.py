@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 
-from digest.papers.paper import NEW_STYLE, OLD_STYLE, arxiv_id, canonical_address, paper_id_of
+from digest.papers.paper import DOI_PAGE, NEW_STYLE, OLD_STYLE, arxiv_id, canonical_address, paper_id_of
 from digest.papers.search.tokenizer import words_of
 from digest.papers.sources.reading import text_of
 from digest.text import one_line
 
 LONGEST_TITLE = 500
+_LONGEST_DOI = 200
 _LONGEST_ABSTRACT = 5_000
 _ENOUGH_WORDS = 30  # of an abstract by which a paper can be placed
 # "arXiv preprint arXiv:2405.17247", "arXiv:2405.17247 [cs]": within the text of a field.
@@ -28,7 +29,7 @@ class EntryProblem(StrEnum):
     NO_TITLE = "no title"  # an address or DOI elsewhere, by itself
     UNKNOWN = "unknown"  # arXiv has no paper with this number
     NOT_FOUND = "not found"  # nor one with this title
-    SILENT = "silent"  # arXiv did not answer for days
+    SILENT = "silent"  # no service answered for days
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class LibraryEntry:
     title: str
     abstract: str = ""
     paper_id: str | None = None
+    doi: str = ""  # of a paper that is not at arXiv
     problem: EntryProblem | None = None
 
     @property
@@ -60,11 +62,13 @@ def entry_of(title: str, names: Iterable[str], abstract: str = "") -> LibraryEnt
     title = _BRACES.sub("", text_of(title[: 4 * LONGEST_TITLE]))[:LONGEST_TITLE].strip()
     texts = [text for text in (one_line(name[:500]) for name in names) if text]
     on_arxiv = next(filter(None, map(_arxiv_id_in, texts)), None)
-    address = next((text for text in texts if canonical_address(text)), "")
-    if on_arxiv or title_key(title):
-        guess = on_arxiv or (paper_id_of(address) if address else None)
-        return LibraryEntry(title, _abstract_of(abstract), guess)
-    return LibraryEntry(address, paper_id=paper_id_of(address)) if address else None
+    addresses = [text for text in texts if canonical_address(text)]
+    if on_arxiv:
+        return LibraryEntry(title, _abstract_of(abstract), on_arxiv)
+    doi = next(filter(None, map(_doi_in, addresses)), "")
+    if title_key(title):
+        return LibraryEntry(title, _abstract_of(abstract), paper_id_of(*addresses), doi)
+    return LibraryEntry(addresses[0], "", paper_id_of(*addresses), doi) if addresses else None
 
 
 def own_paper_id(entry_title: str, abstract: str) -> str | None:
@@ -91,7 +95,9 @@ def _is_name(text: str) -> bool:
 
 
 def _named(text: str) -> LibraryEntry:
-    return LibraryEntry("" if arxiv_id(text) else one_line(text)[:LONGEST_TITLE], paper_id=paper_id_of(text))
+    if arxiv_id(text):
+        return LibraryEntry("", paper_id=paper_id_of(text))
+    return LibraryEntry(one_line(text)[:LONGEST_TITLE], paper_id=paper_id_of(text), doi=_doi_in(text))
 
 
 def _typed(line: str) -> LibraryEntry:
@@ -104,6 +110,13 @@ def _typed(line: str) -> LibraryEntry:
 def _arxiv_id_in(text: str) -> str | None:
     mention = _MENTION.search(text)
     return arxiv_id(text) or (arxiv_id(mention[1]) if mention else None)
+
+
+def _doi_in(text: str) -> str:
+    """Return the DOI in an address or DOI; "" for none."""
+    page = canonical_address(text)
+    doi = page.removeprefix(DOI_PAGE)
+    return doi if doi != page and len(doi) <= _LONGEST_DOI else ""
 
 
 def _abstract_of(text: str) -> str:

@@ -15,6 +15,8 @@ from digest.papers.paper import Paper
 from digest.papers.topics import Topic, topics_of
 from digest.subscribers import store as subscriber_store
 from digest.subscribers.library import store
+from digest.subscribers.library.pauses import silent_services
+from digest.subscribers.library.queue import services_waited_for
 from digest.subscribers.library.reading import MAX_ENTRIES, read_library
 from digest.subscribers.library.store import EntryState, StoredEntry, ZoteroLibrary
 from digest.subscribers.paper_feedback import delete_profile, profile_is_stale
@@ -39,6 +41,7 @@ class LibraryView:
     papers: dict[str, Paper]  # behind these entries, by id
     page: int
     pages: int
+    silent: bool = False  # a service that they wait for does not answer
 
     @property
     def total(self) -> int:
@@ -113,7 +116,7 @@ def _record(connection: Connection, subscriber: Subscriber, what: str, count: in
     events.record(connection, now, event_subject(subscriber.key), what, {"count": count})
 
 
-def view(engine: Engine, subscriber_id: int, page: int) -> LibraryView:
+def view(engine: Engine, subscriber_id: int, page: int, now: datetime) -> LibraryView:
     """Return a library with one page of its entries, the last if there are fewer."""
     with read_only(engine) as connection:
         counts = store.counts(connection, subscriber_id)
@@ -123,7 +126,8 @@ def view(engine: Engine, subscriber_id: int, page: int) -> LibraryView:
         ids = {entry.paper_id for entry in entries if entry.paper_id and entry.state is EntryState.MATCHED}
         papers = store.library_papers_with(connection, ids)
         zotero = store.zotero_of(connection, subscriber_id)
-    return LibraryView(counts, zotero, tuple(entries), papers, page, pages)
+        silent = services_waited_for(connection, subscriber_id) & silent_services(connection, now)
+    return LibraryView(counts, zotero, tuple(entries), papers, page, pages, bool(silent))
 
 
 def library_topics(connection: Connection, subscriber_id: int) -> list[tuple[Topic, int]]:

@@ -1,11 +1,12 @@
-"""Looks up the entries of libraries in the background: in the archive, then at arXiv, by number or by title.
+"""Looks up the entries of libraries in the background: in the archive, then at arXiv and Crossref.
 
 The table of entries is the queue. Each step stores its results in one transaction, so a run that is killed costs no
 more than its last request; two at once find the same. Papers that no source has listed are kept apart from the archive.
+A service that does not answer is asked later, and the entries of that request are then asked for one by one, last.
 """
 
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,174 +16,246 @@ from sqlalchemy import Connection, Engine
 from digest.database.engine import read_only, transaction
 from digest.papers.paper import Paper
 from digest.papers.search import papers_named
-from digest.papers.sources.arxiv import ApiError, ask_api
 from digest.papers.sources.fetch import Fetcher
 from digest.papers.sources.source import SourceUnavailable
-from digest.subscribers.library import store
+from digest.subscribers.library import pauses, queue, store
+from digest.subscribers.library.arxiv import ArxivPapers
+from digest.subscribers.library.crossref import MOST, Crossref
 from digest.subscribers.library.entry import EntryProblem, is_on_arxiv, own_paper_id, title_key
+from digest.subscribers.library.pauses import Service
+from digest.subscribers.library.queue import Queue
 from digest.subscribers.library.store import StoredEntry
 from digest.subscribers.library.zotero import read_page
 
 log = structlog.get_logger()
 
-_NUMBERS, _TITLES = 100, 10  # in one query
-_WAITS_FOR = timedelta(days=3)  # for arXiv to answer
+_AT_ONCE = {Queue.NUMBER: 100, Queue.DOI: MOST, Queue.TITLE: 10}
+_WAITS_FOR = timedelta(days=3)  # for a service to answer
 _REQUESTS = 20  # in one run, after which others have their turn
-_WORDS = 12  # of a title, in a query
-_RESULTS = 50  # of a query for titles
+_PAGES = 1  # of each library at Zotero, in one run
+_LATE = 1_000  # entries that are given up together
+_SET_APART = 3  # failures in a row whose entries are set apart: then it is the service, not an entry
 
 
 @dataclass(frozen=True, slots=True)
 class Libraries:
-    """Addresses and clients of the services that know papers and libraries."""
+    """The services that know papers and libraries."""
 
-    arxiv_url: str
-    arxiv: Fetcher
+    arxiv: ArxivPapers
+    crossref: Crossref
     zotero_url: str
     zotero: Fetcher
 
 
 def look_up(engine: Engine, where: Libraries, now: datetime) -> bool:
     """Look up what waits, up to some number of requests. Returns whether any entry was looked up."""
-    changed = _read_zotero(engine, where, now)
-    for _ in range(_REQUESTS):
+    changed = _match_stored(engine, now)
+    for service, step in _STEPS:
+        changed |= _ask(engine, where, now, service, step)
+    _give_up(engine, now)
+    return changed
+
+
+def _match_stored(engine: Engine, now: datetime) -> bool:
+    """Match the entries whose paper is stored, for which nobody needs to be asked."""
+    changed = False
+    while True:
+        with read_only(engine) as connection:
+            known = queue.waiting_but_stored(connection, _LATE)
+        if not known:
+            return changed
+        _settle(engine, known, {each.id: each.paper_id for each in known if each.paper_id}, now)
+        changed = True
+
+
+Step = Callable[[Engine, Libraries, datetime], bool]
+
+
+def _ask(engine: Engine, where: Libraries, now: datetime, service: Service, step: Step) -> bool:
+    """Take a step again and again while there is something to look up, unless the service does not answer."""
+    with read_only(engine) as connection:
+        if service in pauses.silent_services(connection, now):
+            return False
+    changed = False
+    for _ in range(_PAGES if service is Service.ZOTERO else _REQUESTS):
         try:
-            if not (_by_number(engine, where, now) or _by_title(engine, where, now)):
+            if not step(engine, where, now):
                 break
         except SourceUnavailable as problem:
-            log.warning("libraries wait for arXiv", problem=str(problem), every=600)
-            _give_up(engine, now)
+            log.warning("libraries wait for a service", service=str(service), problem=str(problem), every=600)
             break
         changed = True
+        with transaction(engine) as connection:
+            pauses.note_answer(connection, service)
     return changed
+
+
+@contextmanager
+def _asking(engine: Engine, service: Service, waiting: Sequence[StoredEntry], now: datetime) -> Iterator[None]:
+    """Let the entries wait if the service does not answer."""
+    try:
+        yield
+    except SourceUnavailable:
+        with transaction(engine) as connection:
+            if pauses.note_failure(connection, service, now) <= _SET_APART:
+                queue.set_tried(connection, [entry.id for entry in waiting], now)
+        raise
+
+
+# --- at Zotero ---
 
 
 def _read_zotero(engine: Engine, where: Libraries, now: datetime) -> bool:
     """Read a page of each library at Zotero that waits."""
     with read_only(engine) as connection:
         waiting = store.zotero_waiting(connection, _REQUESTS)
+    failed: list[SourceUnavailable] = []
     for library in waiting:
         try:
             read_page(engine, where.zotero_url, where.zotero, library, now)
         except SourceUnavailable as problem:
-            log.warning("a library waits for Zotero", problem=str(problem), every=600)
+            failed.append(problem)
             if library.at < now - _WAITS_FOR:
                 with transaction(engine) as connection:
                     store.move_zotero(connection, library, library.next_item, store.ZoteroState.FAILED, now)
+            if len(failed) == _SET_APART:
+                break
+    if failed:
+        with _asking(engine, Service.ZOTERO, (), now):
+            raise failed[-1]
     return bool(waiting)
 
 
-# --- by number ---
+# --- by number, by DOI, by title ---
 
 
 def _by_number(engine: Engine, where: Libraries, now: datetime) -> bool:
-    with read_only(engine) as connection:
-        waiting = store.waiting(connection, by_title=False, limit=_NUMBERS)
-        stored = store.stored_among(connection, {entry.paper_id for entry in waiting if entry.paper_id})
+    waiting = _next(engine, Queue.NUMBER)
     if not waiting:
         return False
-    wanted = sorted({entry.paper_id for entry in waiting if entry.paper_id} - stored)
-    wanted = [paper_id for paper_id in wanted if is_on_arxiv(paper_id)]
-    papers = _ask_for_numbers(where, wanted) if wanted else []
-    known = stored | {paper.id for paper in papers}
-    with transaction(engine) as connection:
-        store.lock_owners(connection, waiting)
-        store.keep_library_papers(connection, papers)
-        store.set_matched(connection, {each.id: each.paper_id for each in waiting if each.paper_id in known}, now)
-        _settle_numbers(connection, [each for each in waiting if each.paper_id not in known], now)
-        store.delete_unused_papers(connection)  # of entries that were removed meanwhile
+    wanted = sorted({each.paper_id for each in waiting if each.paper_id and is_on_arxiv(each.paper_id)})
+    with _asking(engine, Service.ARXIV, waiting, now):
+        papers = where.arxiv.with_numbers(wanted) if wanted else []
+    known = {paper.id for paper in papers}
+    found = {each.id: each.paper_id for each in waiting if each.paper_id in known}
+    _settle(engine, waiting, found, now, papers, titles={each.id: each.title for each in waiting})
     return True
 
 
-def _ask_for_numbers(where: Libraries, paper_ids: Sequence[str]) -> list[Paper]:
-    """Return those of the papers that arXiv has. One unreadable number makes it reject all of them."""
-    query = {"id_list": ",".join(paper_ids), "max_results": len(paper_ids)}
-    try:
-        page = ask_api(where.arxiv, where.arxiv_url, query)
-    except ApiError:
-        if len(paper_ids) == 1:
-            return []
-        half = len(paper_ids) // 2
-        return _ask_for_numbers(where, paper_ids[:half]) + _ask_for_numbers(where, paper_ids[half:])
-    if page.cut:
-        raise SourceUnavailable(page.cut)
-    return [entry.paper for entry in page.entries if entry.paper and entry.paper.id in paper_ids]
-
-
-def _settle_numbers(connection: Connection, unknown: Sequence[StoredEntry], now: datetime) -> None:
-    """Look for entries by their title where they have one; an address by itself has none."""
-    titled = [entry for entry in unknown if title_key(entry.title) and not _is_address(entry)]
-    store.forget_guesses(connection, [entry.id for entry in titled])
-    for entry in unknown:
-        if entry not in titled:
-            on_arxiv = is_on_arxiv(entry.paper_id or "")
-            store.set_missing(connection, [entry.id], EntryProblem.UNKNOWN if on_arxiv else EntryProblem.NO_TITLE, now)
-
-
-def _is_address(entry: StoredEntry) -> bool:
-    return " " not in entry.title and ("/" in entry.title or "." in entry.title)
-
-
-# --- by title ---
+def _by_doi(engine: Engine, where: Libraries, now: datetime) -> bool:
+    waiting = _next(engine, Queue.DOI)
+    if not waiting:
+        return False
+    found = _in_archive(engine, waiting)
+    rest = [entry for entry in waiting if entry.id not in found]
+    with _asking(engine, Service.CROSSREF, rest, now):
+        published = {paper.doi: paper for paper in where.crossref.papers_with([entry.doi for entry in rest])}
+    papers, titles = [], {entry.id: entry.title for entry in rest}
+    for entry in rest:
+        paper = published.get(entry.doi.lower())
+        if paper and entry.paper_id and own_paper_id(paper.title, paper.abstract):
+            papers.append(Paper(entry.paper_id, paper.title or entry.title, paper.abstract))
+            found[entry.id] = entry.paper_id
+        elif paper and paper.title:
+            titles[entry.id] = paper.title
+    _settle(engine, waiting, found, now, papers, titles)
+    return True
 
 
 def _by_title(engine: Engine, where: Libraries, now: datetime) -> bool:
-    with read_only(engine) as connection:
-        waiting = store.waiting(connection, by_title=True, limit=_TITLES)
-        found = {entry.id: paper for entry in waiting if (paper := _in_archive(connection, entry))}
+    waiting = _next(engine, Queue.TITLE)
     if not waiting:
         return False
+    found = _in_archive(engine, waiting)
     rest = [entry for entry in waiting if entry.id not in found]
-    papers = _ask_for_titles(where, rest) if rest else []
+    with _asking(engine, Service.ARXIV, rest, now):
+        papers = where.arxiv.with_titles([entry.title for entry in rest]) if rest else []
     by_title = {title_key(paper.title): paper.id for paper in reversed(papers)}
     found |= {entry.id: by_title[key] for entry in rest if (key := title_key(entry.title)) in by_title}
-    own = {entry.id: described for entry in rest if entry.id not in found and (described := _of_its_own(entry))}
-    found |= {entry_id: paper.id for entry_id, paper in own.items()}
+    own = _of_their_own([entry for entry in rest if entry.id not in found])
     fetched = [paper for paper in papers if paper.id in set(found.values())]
-    with transaction(engine) as connection:
-        store.lock_owners(connection, waiting)
-        in_archive = store.stored_among(connection, [paper.id for paper in fetched])
-        store.keep_library_papers(connection, [p for p in (*fetched, *own.values()) if p.id not in in_archive])
-        store.set_matched(connection, found, now)
-        store.set_missing(
-            connection, [each.id for each in waiting if each.id not in found], EntryProblem.NOT_FOUND, now
-        )
-        store.delete_unused_papers(connection)
+    found |= {entry_id: paper.id for entry_id, paper in own.items()}
+    _settle(engine, waiting, found, now, [*fetched, *own.values()])
     return True
 
 
-def _in_archive(connection: Connection, entry: StoredEntry) -> str | None:
-    key = title_key(entry.title)
-    named = papers_named(connection, entry.title, limit=5)
+_STEPS: tuple[tuple[Service, Step], ...] = (
+    (Service.ZOTERO, _read_zotero),
+    (Service.CROSSREF, _by_doi),
+    (Service.ARXIV, _by_number),
+    (Service.ARXIV, _by_title),
+)
+
+
+def _next(engine: Engine, which: Queue) -> list[StoredEntry]:
+    with read_only(engine) as connection:
+        return queue.waiting(connection, which, _AT_ONCE[which])
+
+
+def _in_archive(engine: Engine, some: Sequence[StoredEntry]) -> dict[int, str]:
+    """Return the papers of the archive with these entries' titles."""
+    with read_only(engine) as connection:
+        return {entry.id: paper_id for entry in some if (paper_id := _named(connection, entry.title))}
+
+
+def _named(connection: Connection, title: str) -> str | None:
+    key = title_key(title)
+    named = papers_named(connection, title, limit=5)
     return next((paper.id for paper in named if title_key(paper.title) == key), None)
 
 
-def _ask_for_titles(where: Libraries, some: Sequence[StoredEntry]) -> list[Paper]:
-    phrases = [" ".join(re.findall(r"\w+", entry.title)[:_WORDS]) for entry in some]
-    query = " OR ".join(f'ti:"{phrase}"' for phrase in phrases)
-    try:
-        page = ask_api(where.arxiv, where.arxiv_url, {"search_query": query, "max_results": _RESULTS})
-    except ApiError:
-        if len(some) == 1:
-            return []
-        half = len(some) // 2
-        return _ask_for_titles(where, some[:half]) + _ask_for_titles(where, some[half:])
-    if page.cut:
-        raise SourceUnavailable(page.cut)
-    return [entry.paper for entry in page.entries if entry.paper]
+def _of_their_own(some: Sequence[StoredEntry]) -> dict[int, Paper]:
+    """Return the papers that entries of a file describe by themselves, with enough words."""
+    described = {entry.id: own_paper_id(entry.title, entry.abstract) for entry in some}
+    return {entry.id: Paper(id_, entry.title, entry.abstract) for entry in some if (id_ := described[entry.id])}
 
 
-def _of_its_own(entry: StoredEntry) -> Paper | None:
-    """Return the paper that an entry of a file describes by itself, if it has enough words."""
-    paper_id = own_paper_id(entry.title, entry.abstract)
-    return Paper(paper_id, entry.title, entry.abstract) if paper_id else None
+def _settle(
+    engine: Engine,
+    looked_up: Sequence[StoredEntry],
+    found: dict[int, str],
+    now: datetime,
+    papers: Sequence[Paper] = (),
+    titles: dict[int, str] | None = None,
+) -> None:
+    """Store what was found. Entries that were not are looked up by `titles` next, or else have no paper."""
+    missing = [entry for entry in looked_up if entry.id not in found]
+    next_titles = {each.id: titles[each.id] for each in missing if titles and _is_title(titles.get(each.id, ""))}
+    with transaction(engine) as connection:
+        store.lock_owners(connection, looked_up)
+        in_archive = store.stored_among(connection, [paper.id for paper in papers])
+        store.keep_library_papers(connection, [paper for paper in papers if paper.id not in in_archive])
+        store.set_matched(connection, found, now)
+        store.look_up_by_title(connection, next_titles)
+        for entry in missing:
+            if entry.id not in next_titles:
+                store.set_missing(connection, [entry.id], _problem_of(entry), now)
+        store.delete_unused_papers(connection)  # of entries that were removed meanwhile
 
 
 def _give_up(engine: Engine, now: datetime) -> None:
-    """End the waiting of entries for which arXiv did not answer in days."""
+    """End the waiting of entries for which a service did not answer in days."""
+    since = now - _WAITS_FOR
     with read_only(engine) as connection:
-        waiting = [*store.waiting(connection, False, 1_000), *store.waiting(connection, True, 1_000)]
-    late = [entry.id for entry in waiting if entry.at < now - _WAITS_FOR]
-    if late:
-        with transaction(engine) as connection:
-            store.set_missing(connection, late, EntryProblem.SILENT, now)
+        if not pauses.silent_services(connection, now):
+            return
+        by_doi, by_number, by_title = (
+            queue.waiting_since(connection, which, since, _LATE) for which in (Queue.DOI, Queue.NUMBER, Queue.TITLE)
+        )
+    own = _of_their_own([*by_number, *by_title])
+    with transaction(engine) as connection:
+        store.look_up_by_title(connection, {each.id: each.title for each in by_doi if _is_title(each.title)})
+        store.keep_library_papers(connection, list(own.values()))
+        store.set_matched(connection, {entry_id: paper.id for entry_id, paper in own.items()}, now)
+        late = [*by_number, *by_title, *(each for each in by_doi if not _is_title(each.title))]
+        store.set_missing(connection, [each.id for each in late if each.id not in own], EntryProblem.SILENT, now)
+
+
+def _is_title(text: str) -> bool:
+    return bool(title_key(text)) and (" " in text or ("/" not in text and "." not in text))
+
+
+def _problem_of(entry: StoredEntry) -> EntryProblem:
+    if entry.paper_id is None:
+        return EntryProblem.NOT_FOUND
+    return EntryProblem.UNKNOWN if is_on_arxiv(entry.paper_id) else EntryProblem.NO_TITLE

@@ -33,10 +33,12 @@ class StoredEntry:
     subscriber_id: int
     title: str
     abstract: str
+    doi: str
     paper_id: str | None
     state: EntryState
     problem: EntryProblem | None
     at: datetime
+    tried_at: datetime | None = None  # when a service last did not answer a request for it
 
 
 def add_entries(connection: Connection, subscriber_id: int, added: Sequence[LibraryEntry], now: datetime) -> int:
@@ -48,6 +50,7 @@ def add_entries(connection: Connection, subscriber_id: int, added: Sequence[Libr
             "name": entry.name,
             "title": entry.title,
             "abstract": entry.abstract,
+            "doi": entry.doi,
             "paper_id": entry.paper_id,
             "state": str(EntryState.MISSING if entry.problem else EntryState.WAITING),
             "problem": str(entry.problem or ""),
@@ -74,11 +77,11 @@ def counts(connection: Connection, subscriber_id: int) -> dict[EntryState, int]:
 
 def entries_of(connection: Connection, subscriber_id: int, page: tuple[int, int] | None = None) -> list[StoredEntry]:
     """Return a library, first the entries without a paper; of `page` (start, number) only those."""
-    query = select(*_COLUMNS).where(entries.c.subscriber_id == subscriber_id)
+    query = select(*COLUMNS).where(entries.c.subscriber_id == subscriber_id)
     query = query.order_by(entries.c.state != EntryState.MISSING, entries.c.id)
     if page is not None:
         query = query.offset(page[0]).limit(page[1])
-    return [_entry(row) for row in connection.execute(query)]
+    return [entry_from(row) for row in connection.execute(query)]
 
 
 def matched_papers(connection: Connection, subscriber_id: int) -> set[str]:
@@ -87,23 +90,14 @@ def matched_papers(connection: Connection, subscriber_id: int) -> set[str]:
     return set(connection.scalars(select(entries.c.paper_id).where(theirs)))
 
 
-_COLUMNS = tuple(entries.c[name] for name in StoredEntry.__dataclass_fields__)
+COLUMNS = tuple(entries.c[name] for name in StoredEntry.__dataclass_fields__)
 
 
-def _entry(row: Any) -> StoredEntry:
+def entry_from(row: Any) -> StoredEntry:
     values = row._asdict()
     return StoredEntry(
         **values | {"state": EntryState(row.state), "problem": EntryProblem(row.problem) if row.problem else None}
     )
-
-
-def waiting(connection: Connection, by_title: bool, limit: int) -> list[StoredEntry]:
-    """Return entries to look up, those with a guess or those with a title only: one of each library in turn."""
-    turn = func.row_number().over(partition_by=entries.c.subscriber_id, order_by=entries.c.id).label("turn")
-    has_guess = entries.c.paper_id.is_(None) if by_title else entries.c.paper_id.is_not(None)
-    query = select(*_COLUMNS, turn).where(entries.c.state == EntryState.WAITING, has_guess).subquery()
-    chosen = select(*(query.c[column.name] for column in _COLUMNS)).order_by(query.c.turn, query.c.id).limit(limit)
-    return [_entry(row) for row in connection.execute(chosen)]
 
 
 def lock_owners(connection: Connection, some: Sequence[StoredEntry]) -> None:
@@ -135,10 +129,11 @@ def set_missing(connection: Connection, entry_ids: Collection[int], problem: Ent
         connection.execute(update(entries).where(_waits(entry_id)).values(values))
 
 
-def forget_guesses(connection: Connection, entry_ids: Collection[int]) -> None:
-    """Let these entries be looked up by their title."""
-    for entry_id in entry_ids:
-        connection.execute(update(entries).where(_waits(entry_id)).values(paper_id=None))
+def look_up_by_title(connection: Connection, titles: Mapping[int, str]) -> None:
+    """Let these entries (by id) be looked up by this title."""
+    for entry_id, title in titles.items():
+        values = {"paper_id": None, "title": title, "tried_at": None}
+        connection.execute(update(entries).where(_waits(entry_id)).values(values))
 
 
 def _waits(entry_id: int) -> Any:

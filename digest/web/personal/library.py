@@ -21,10 +21,10 @@ from digest.web.site import PageNumber, PageRouter, posted_fields
 
 PROBLEMS = {
     EntryProblem.UNREADABLE: _("This isn’t an arXiv number, an address or a title."),
-    EntryProblem.NO_TITLE: _("This address doesn’t lead to arXiv. Add the paper’s title instead."),
+    EntryProblem.NO_TITLE: _("We can’t find a paper at this address. Add its title instead."),
     EntryProblem.UNKNOWN: _("arXiv has no paper with this number."),
     EntryProblem.NOT_FOUND: _("arXiv has no paper with this title, and your file has no abstract."),
-    EntryProblem.SILENT: _("arXiv didn’t answer for three days. Remove it and add it again to retry."),
+    EntryProblem.SILENT: _("We got no answer for three days. Remove it and add it again to retry."),
 }
 
 router = PageRouter()
@@ -97,7 +97,7 @@ def _show(
     return link.show(
         "library",
         400 if errors else 200,
-        view=library.view(link.site.engine, link.subscriber.id, page),
+        view=library.view(link.site.engine, link.subscriber.id, page, clock.now()),
         is_fresh=link.is_fresh,
         problems=PROBLEMS,
         summary=summary,

@@ -32,6 +32,18 @@ def issue_of(*papers):
 TEN = [paper(number) for number in range(10)]
 
 
+@pytest.mark.parametrize(
+    ("rules", "comes"), [(RULES, {3: False, 20: True}), ("the day's and their own, 1", {3: True, 20: True})]
+)
+def test_with_few_liked_papers_only_a_closer_one_is_clearly_like_them(rules, comes):
+    issue = issue_of(*TEN)
+    pool = Pool(replace(issue, settings=IssueSettings(rules=rules)))
+    affinity = [round(0.62 * pool.points["affinity"]), *[0] * 9]
+    wants = Preferences(balance=Balance.ONLY)
+    chosen = {liked: pool.select(wants, set(), PoolProfile(affinity, 1, liked)) for liked in comes}
+    assert {liked: isinstance(each, Selection) for liked, each in chosen.items()} == comes
+
+
 def select(issue, preferences, received, profile=NO_PROFILE):
     return Pool(issue).select(preferences, received, profile)
 

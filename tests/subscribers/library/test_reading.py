@@ -1,5 +1,6 @@
 """Files of reference managers, as people export them and as somebody hostile would."""
 
+import contextlib
 import time
 
 import pytest
@@ -93,3 +94,138 @@ def test_neither_macros_nor_folded_lines_grow():
     (entry,) = read_library(b"TY  - JOUR\nTI  - a\n" + b"more\n" * 200_000 + b"ER  -\n")
     assert len(entry.title) <= 500
     assert time.thread_time() - began < 2
+
+
+# Each in the dialect of one program, with the marks that its exports are known for.
+ZOTERO_BIBTEX = r"""
+@misc{vaswani_attention_2017,
+	title = {Attention {Is} {All} {You} {Need}},
+	url = {http://arxiv.org/abs/1706.03762},
+	doi = {10.48550/arXiv.1706.03762},
+	abstract = {The dominant models are recurrent. Code: https://example.org/a\_b},
+	publisher = {arXiv},
+	author = {Vaswani, Ashish and Müller, Jürgen},
+	year = {2017},
+	note = {arXiv:1706.03762 [cs]},
+	file = {Full Text PDF:/home/ada/Zotero/storage/AB/1706.pdf:application/pdf},
+}
+"""
+BETTER_BIBTEX = r"""
+@online{mueller2024,
+  title = {On the {{Größe}} of \emph{Nodes}},
+  author = {Müller, J{\"u}rgen},
+  date = {2024-05-01},
+  eprint = {2405.11111},
+  eprinttype = {arXiv},
+  eprintclass = {cs.LG},
+  pubstate = {prepublished}
+}
+"""
+MENDELEY_BIBTEX = r"""@article{Ada2019,
+abstract = {We study graphs.},
+archivePrefix = {arXiv},
+arxivId = {1906.00001},
+author = {Ada, A. and {van der} Berg, B.},
+eprint = {1906.00001},
+file = {:C$\backslash$:/Users/ada/Papers/a.pdf:pdf},
+mendeley-groups = {Graphs},
+title = {{Graphs {\&} their nodes: 100{\%} of them}},
+url = {http://arxiv.org/abs/1906.00001},
+year = {2019}
+}
+"""
+JABREF_BIBTEX = r"""% Encoding: UTF-8
+
+@Comment{jabref-meta: databaseType:bibtex;}
+
+@String{nips = "Advances in Neural Information Processing Systems"}
+
+@InProceedings{Ada2020,
+  author    = {{\'A}da, {\v{Z}}eljka},
+  booktitle = nips # { 33},
+  title     = {Stra{\ss}en, na{\"\i}ve {\o}re and {\'e}tudes},
+  doi       = {10.5555/3495724},
+  groups    = {a, b},
+  priority  = {prio1},
+}
+
+@Comment{jabref-meta: grouping:
+0 AllEntriesGroup:;
+1 StaticGroup:a\;0\;1\;\;\;\;;
+}
+"""
+PAPERS_BIBTEX = r"""@article{Ada:2021ab,
+author = {Ada, A},
+title = {{Robots that grasp}},
+journal = {arXiv.org},
+year = {2021},
+eprint = {2101.00001v2},
+eprinttype = {arxiv},
+volume = {cs.RO},
+rating = {0},
+uri = {\url{papers3://publication/uuid/0A}}
+}
+"""
+ZOTERO_RIS = """TY  - JOUR
+TI  - Graphs and their nodes
+AU  - Ada, A.
+AB  - We study graphs.
+DA  - 2019/06/01/
+PY  - 2019
+DO  - 10.48550/arXiv.1906.00001
+DP  - arXiv.org
+PB  - arXiv
+UR  - http://arxiv.org/abs/1906.00001
+N1  - arXiv:1906.00001 [cs]
+ER  -
+
+"""
+MENDELEY_RIS = """TY  - GEN
+T1  - Robots that grasp
+A1  - Ada, A.
+Y1  - 2021/01//
+UR  - http://arxiv.org/abs/2101.00001
+L1  - file:///home/ada/a.pdf
+N2  - We study robots.
+ER  -
+"""
+ZOTERO_CSL = """[{"id": "http://zotero.org/users/1/items/AB", "type": "article", "title": "Graphs <i>and</i> nodes",
+"note": "arXiv:1906.00001 [cs]", "number": "arXiv:1906.00001", "publisher": "arXiv", "source": "arXiv.org",
+"author": [{"family": "Ada", "given": "A."}], "issued": {"date-parts": [["2019", 6, 1]]}}]"""
+DIALECTS = {
+    "Zotero BibTeX": (ZOTERO_BIBTEX, "Attention Is All You Need", "1706.03762"),
+    "Better BibTeX": (BETTER_BIBTEX, "On the Größe of Nodes", "2405.11111"),
+    "Mendeley BibTeX": (MENDELEY_BIBTEX, "Graphs & their nodes: 100% of them", "1906.00001"),
+    "JabRef": (JABREF_BIBTEX, "Straßen, naïve øre and études", paper_id_of("https://doi.org/10.5555/3495724")),
+    "Papers": (PAPERS_BIBTEX, "Robots that grasp", "2101.00001"),
+    "Zotero RIS": (ZOTERO_RIS, "Graphs and their nodes", "1906.00001"),
+    "Mendeley RIS": (MENDELEY_RIS, "Robots that grasp", "2101.00001"),
+    "Zotero CSL": (ZOTERO_CSL, "Graphs and nodes", "1906.00001"),
+}
+
+
+@pytest.mark.parametrize("windows", [False, True], ids=["lf", "crlf"])
+@pytest.mark.parametrize("program", DIALECTS)
+def test_each_programs_export_is_read(program, windows):
+    text, title, paper_id = DIALECTS[program]
+    content = text.replace("\n", "\r\n").encode("utf-8-sig") if windows else text.encode()
+    assert [(entry.title, entry.paper_id) for entry in read_library(content)] == [(title, paper_id)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"".join(b"@article{k%d, title={A study of subject%d}}\n" % (n, n) for n in range(10_000)),
+        b"@article{k, title={" + b"{" * 1_000_000 + b"x" + b"}" * 1_000_000 + b"}}",
+        b"@article{k, title={" + b"x" * 4_900_000 + b"}}",
+        b"@article{k, " + b"a={b}," * 600_000 + b"title={A title}}",
+        b"@article{k, title={A title}, note={" + b"\\'{" * 500_000 + b"}" * 500_000 + b"}}",
+        b'[{"title": "' + b"\\\\'{" * 900_000 + b'"}]',
+    ],
+    ids=["10,000 entries", "deep braces", "one huge field", "many fields", "nested accents", "JSON"],
+)
+def test_a_hostile_file_takes_bounded_time(content):
+    began = time.thread_time()
+    with contextlib.suppress(UnreadableLibrary):
+        assert all(len(entry.title) <= 500 for entry in read_library(content))
+    assert time.thread_time() - began < 10

@@ -55,10 +55,10 @@ def sources():
         yield replay
 
 
-def run(visit, sources):
+def run(visit, sources, now=MORNING):
     """Run the scheduler's job."""
-    settings = Settings(secret_key=SECRET, arxiv_url=sources.url, zotero_url=sources.url)
-    return look_up(visit.engine, wiring.libraries(settings), MORNING)
+    settings = Settings(secret_key=SECRET, arxiv_url=sources.url, crossref_url=sources.url, zotero_url=sources.url)
+    return look_up(visit.engine, wiring.libraries(settings), now)
 
 
 def stored(visit, table):
@@ -122,16 +122,22 @@ def test_a_library_is_erased_with_its_subscriber_and_one_that_another_shares_sta
     assert stored(visit, library_papers) == {OWN[0]}
 
 
-def test_while_arxiv_does_not_answer_entries_wait_and_nothing_is_lost(visit, sources):
+def test_while_arxiv_does_not_answer_the_page_says_so_and_nothing_is_lost(visit, clock, sources):
+    clock.move_to(MORNING)
     ada = add_subscriber(visit.engine, "ada@example.com")
     address = f"/library/{visit.token(Purpose.MANAGE, ada)}"
     visit.browser.post(address, data={"text": OWN[0]})
     sources.reply, answering = (lambda _target: Reply(b"gone", status=404)), sources.reply
     run(visit, sources)
-    assert "Looked up: 0 of 1" in visit.browser.get(address).text
+    page = visit.browser.get(address).text
+    assert "Looked up: 0 of 1" in page
+    assert "isn’t answering. We’ll keep trying" in page
     sources.reply = answering
-    run(visit, sources)
-    assert "Looked up: 1 of 1" in visit.browser.get(address).text
+    clock.move_to(MORNING + timedelta(minutes=1))
+    run(visit, sources, MORNING + timedelta(minutes=1))
+    page = visit.browser.get(address).text
+    assert "Looked up: 1 of 1" in page
+    assert "isn’t answering" not in page
 
 
 def test_a_public_library_at_zotero_is_read_page_by_page(visit, sources):
