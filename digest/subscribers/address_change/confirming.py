@@ -44,7 +44,7 @@ def confirm_change(engine: Engine, number: int, side: Side, now: datetime, confi
             return ChangeOutcome.ENDED
         if change.confirmed_at(side) is None:
             store.set_confirmed(connection, number, side, now, confirmed_from)
-            what = f"confirmed the change from the {side} address"
+            what = f"the {side} address confirmed its change"
             events.record(connection, now, event_subject(subscriber.key), what, {})
         if change.confirmed_at(Side.NEW if side is Side.OLD else Side.OLD) is None:
             return ChangeOutcome.WAITING

@@ -50,7 +50,7 @@ def was_sent_before_change(connection: Connection, key: str, kind: Kind, occasio
         deliveries.c.kind == kind,
         deliveries.c.occasion == occasion.isoformat(),
         deliveries.c.state.in_(MAY_ARRIVE),
-        deliveries.c.composed_at < _t.c.changed_at,
+        deliveries.c.composed_at <= _t.c.changed_at,
     )
     return connection.execute(select(_t.c.id).where(_t.c.old_key == key, sent).limit(1)).first() is not None
 
