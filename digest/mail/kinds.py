@@ -39,7 +39,7 @@ KINDS = {
         _("change of address: new"), _("Confirm to get a subscription’s emails here. If this wasn’t you, do nothing.")
     ),
     Kind.ADDRESS_TAKEN: MessageKind(
-        _("change of address: taken"), _("Another subscription can’t move here while this address has one of its own.")
+        _("change of address: taken"), _("This address is subscribed already, so another subscription can’t move here.")
     ),
     Kind.ADDRESS_CHANGED: MessageKind(
         _("change of address: done"), _("This is our last email to this address. Your settings and history are kept.")

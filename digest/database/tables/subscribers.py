@@ -125,8 +125,8 @@ form_requests = table(
     Column("language", Code(20), nullable=False),
 )
 
-# Requests to change a subscriber's address (address_change/): one is open at most. What was changed is kept, without
-# the addresses once the subscriber is erased: a report may still come about a message to the old address.
+# Requests to change a subscriber's address (address_change/): one is open at most. Those carried out are kept,
+# without the addresses once the subscriber is erased: a report may still come about a message to the old address.
 address_changes = table(
     "address_changes",
     Column("id", Id, primary_key=True),  # links hold it

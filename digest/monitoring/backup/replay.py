@@ -59,7 +59,7 @@ def summarize(entries: Iterable[Mapping[str, Any]], at: datetime) -> After:
 
 
 def _add_move(after: After, old: str, new: str) -> None:
-    """What happened before to a subscriber at the new address, whom the change replaced, does not count any more."""
+    """Add a change of address. It replaced anyone at the new one, so earlier entries about them do not count."""
     after.moved.append((old, new))
     after.deleted.pop(new, None)
     after.left.pop(new, None)

@@ -28,7 +28,7 @@ log = structlog.get_logger()
 _DAYS = tuple(timedelta(days=number) for number in range(REQUEST_LIMITS[-1][1]))
 
 
-class Refusal(StrEnum):
+class ChangeRefusal(StrEnum):
     """Why a request was not taken; it says nothing about the new address."""
 
     NOT_SUBSCRIBED = "not subscribed"
@@ -54,11 +54,11 @@ def request_change(
     new: NewRequest,
     secret: bytes,
     admit: Callable[[Connection], None] = lambda _: None,
-) -> AddressChange | Refusal:
+) -> AddressChange | ChangeRefusal:
     """Store a request, in the place of an open one. `admit` raises if the request is beyond a limit."""
     with subscribers.editing(engine, subscriber_id) as (connection, subscriber):
         if subscriber is None or subscriber.status is not Status.CONFIRMED:
-            return Refusal.NOT_SUBSCRIBED
+            return ChangeRefusal.NOT_SUBSCRIBED
         if refusal := _refusal(connection, subscriber, new):
             return refusal
         admit(connection)
@@ -79,18 +79,18 @@ def request_change(
     return change
 
 
-def _refusal(connection: Connection, subscriber: Subscriber, new: NewRequest) -> Refusal | None:
+def _refusal(connection: Connection, subscriber: Subscriber, new: NewRequest) -> ChangeRefusal | None:
     if new.address == subscriber.email:
-        return Refusal.SAME
+        return ChangeRefusal.SAME
     if new.by_operator:
         return None
     if is_suppressed(connection, subscriber.key):
-        return Refusal.SUPPRESSED
+        return ChangeRefusal.SUPPRESSED
     counts = (
         store.count_requests(connection, subscriber.id, new.requested_at - period) < most
         for period, most in REQUEST_LIMITS
     )
-    return None if all(counts) else Refusal.TOO_OFTEN
+    return None if all(counts) else ChangeRefusal.TOO_OFTEN
 
 
 def queue_emails(engine: Engine, number: int, now: datetime, secret: bytes) -> tuple[Kind, ...]:

@@ -111,7 +111,7 @@ def carry_out(connection: Connection, change: AddressChange, subscriber: Subscri
 def move(connection: Connection, change: AddressChange, now: datetime) -> None:
     """Give the subscriber their new address, and everything that is kept under the key of the old one.
 
-    What is said about the old address alone stays with it: suppressions, failures, and other spellings of it.
+    Suppressions, failures and other spellings are about the old address alone, and stay with it.
     """
     old, new = change.old_key, change.new_key
     wait_for_writers(connection, issues)  # an issue that is being cut would still queue for the old key

@@ -20,7 +20,7 @@ from digest import clock
 from digest.database.engine import read_only
 from digest.language import Message, _
 from digest.subscribers.address_change import store
-from digest.subscribers.address_change.asking import NewRequest, Refusal, queue_emails, request_change
+from digest.subscribers.address_change.asking import NewRequest, ChangeRefusal, queue_emails, request_change
 from digest.subscribers.address_change.change import AddressChange, ChangeOutcome, Side
 from digest.subscribers.address_change.confirming import cancel_change, confirm_change, decline_change, find_change
 from digest.subscribers.admission import EmailRequest, TooMany
@@ -49,7 +49,7 @@ router = PageRouter()
 def confirm_page(site: TheSite, side: Side, token: str) -> Response:
     """Two buttons. Opening the page changes nothing, since mail scanners open every link."""
     change, pages = _opened(site, side, token)
-    # Whoever has the link to the new address may be a stranger, so that page does not name the old one.
+    # A stranger may have the link to the new address, so that page does not name the old one.
     has_confirmed = change.confirmed_at(side) is not None
     return pages.show("confirm_address", side=side, new=change.new_email, has_confirmed=has_confirmed)
 
@@ -73,7 +73,7 @@ def confirm(site: TheSite, request: Request, side: Side, token: str, form: Poste
         case ChangeOutcome.CHANGED:
             return _say_changed(site, pages, change, is_first=True)
         case ChangeOutcome.TAKEN:
-            words = _("The new address has a subscription of its own by now, so nothing has changed.")
+            words = _("The new address has subscribed in the meantime, so nothing has changed.")
             return pages.say(_("This address can’t be used"), words, status=409)
         case ChangeOutcome.ENDED:
             return _ended(pages)
@@ -140,7 +140,7 @@ async def ask(link: ManageLink, request: Request, form: Posted) -> Response:
         answer = await run_in_threadpool(_show, link, 429, new.address, signup.words_for(problem))
         answer.headers["Retry-After"] = str(math.ceil(problem.seconds))
         return answer
-    if isinstance(stored, Refusal):
+    if isinstance(stored, ChangeRefusal):
         return await run_in_threadpool(_show, link, 400, new.address, _why_not(link, stored))
     answer = _ask_both(link, new.address, BackgroundTask(_queue_emails, site, stored.id))
     await anyio.sleep(max(0.0, signup.ANSWER_SECONDS - (time.perf_counter() - began)))
@@ -160,7 +160,7 @@ def _request_in(link: PersonalLink, request: Request, form: Form) -> NewRequest:
     return NewRequest(address, clock.now(), link.site.client_hash(request), FORM)
 
 
-def _store(link: PersonalLink, new: NewRequest, wanted: EmailRequest) -> AddressChange | Refusal:
+def _store(link: PersonalLink, new: NewRequest, wanted: EmailRequest) -> AddressChange | ChangeRefusal:
     """The work of the answer: the same for every new address."""
     site = link.site
     try:
@@ -189,15 +189,15 @@ def _cancel(link: PersonalLink) -> Response:
     return _show(link)
 
 
-def _why_not(link: PersonalLink, refusal: Refusal) -> Message:
+def _why_not(link: PersonalLink, refusal: ChangeRefusal) -> Message:
     match refusal:
-        case Refusal.NOT_SUBSCRIBED:
+        case ChangeRefusal.NOT_SUBSCRIBED:
             return _("You’re not subscribed at the moment. Resubscribe in your preferences first.")
-        case Refusal.SAME:
+        case ChangeRefusal.SAME:
             return _("This is your address already.")
-        case Refusal.TOO_OFTEN:
+        case ChangeRefusal.TOO_OFTEN:
             return _("You’ve asked for this several times lately. Please try again tomorrow.")
-        case Refusal.SUPPRESSED:
+        case ChangeRefusal.SUPPRESSED:
             return _(
                 "We can’t email your current address to ask it, so please write to us: %(contact)s",
                 contact=link.site.contact,
@@ -226,5 +226,5 @@ def _show(
     with read_only(link.site.engine) as connection:
         change = store.open_change(connection, link.subscriber.id)
     pending = change if change and change.is_open(clock.now()) else None
-    typed: dict[str, Any] = {"email": email, "error": error, "meant": meant}
-    return link.show("change_address", status, old=link.subscriber.email, pending=pending, **typed)
+    form: dict[str, Any] = {"typed": email, "error": error, "meant": meant}
+    return link.show("change_address", status, email=link.subscriber.email, pending=pending, **form)

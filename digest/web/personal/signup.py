@@ -192,7 +192,7 @@ def _too_many(site: Site, page: str, address: str, problem: TooMany) -> Response
 
 
 def words_for(problem: TooMany) -> Message:
-    """What someone reads whose request is beyond a limit."""
+    """The text for someone whose request is beyond a limit."""
     minutes = math.ceil(problem.seconds / 60)
     if problem.scope in (LimitScope.CLIENT, LimitScope.NETWORK):
         return n_(

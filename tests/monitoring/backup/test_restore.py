@@ -135,8 +135,8 @@ def test_an_address_that_was_changed_after_the_backup_gets_no_more_email(install
         installation.backup()
     installation.deliver(5)
     subscriptions.erase(engine, deleted.id, SEVEN)
-    sent = set(installation.mailed)
-    assert len(sent) < 35
+    before = set(issues_to(installation))
+    assert len(before) < 35
     assert installation.restore()["uncovered"] == ""
     cut(installation.engine)
     installation.run("settle", "--send", "--yes")
@@ -145,7 +145,7 @@ def test_an_address_that_was_changed_after_the_backup_gets_no_more_email(install
     old = {mover.email, deleted.email, "deleted@new.example"}
     everyone = people.keys() - old
     assert set(issues_to(installation)) - {"deleted@new.example"} == (
-        everyone if backed_up == "before the request" else everyone | {"moved@new.example"}
+        everyone | ({"moved@new.example"} & before if backed_up == "before the request" else {"moved@new.example"})
     )
     with read_only(installation.engine) as connection:
         assert store.by_key(connection, changes[1].old_key) is None, "who was deleted under a new address is deleted"

@@ -48,7 +48,8 @@ def test_everything_of_the_subscriber_follows(engine, hands) -> None:
     before = personal_data.export(engine, ada.id)
     change_address(engine, ada, hands.at)
     after = personal_data.export(engine, ada.id)
-    assert before and after
+    assert before
+    assert after
     (change,) = after.pop("address_changes")
     assert (change["old_email"], change["new_email"], before.pop("address_changes")) == (OLD, NEW, [])
     key = recipient_key(NEW, SECRET)
@@ -61,7 +62,9 @@ def test_everything_of_the_subscriber_follows(engine, hands) -> None:
             each | {"recipient": ""} for each in before.pop(name)
         ]
     assert after == before, "messages, feedback, library, saved papers, profiles, votes"
-    assert before["mails"] and before["opinions"] and before["votes"]
+    assert before["mails"]
+    assert before["opinions"]
+    assert before["votes"]
     kept = {name: rows for name, rows in with_key(engine, ada.key).items() if rows and name not in _OF_THE_ADDRESS}
     assert [*kept] == ["deliveries"]
     assert all("address" in row for row in kept["deliveries"]), "the emails about the change itself"
@@ -73,7 +76,8 @@ def test_everything_of_the_subscriber_follows(engine, hands) -> None:
     with read_only(engine) as connection:
         rows = connection.scalars(select(deliveries.c.selection).where(deliveries.c.kind == "digest")).all()
     first, second = ({pick[0] for pick in row["picks"]} for row in rows)
-    assert first and second
+    assert first
+    assert second
     assert not first & second
 
 
