@@ -33,7 +33,7 @@ def move(address: Address, new: NewAddress, dry_run: DryRun = False) -> None:
 
     Everything else is kept. Nothing changes until NEW confirms; the old address is told then.
     """
-    from digest.subscribers.address_change.asking import NewRequest, ChangeRefusal, queue_emails, request_change
+    from digest.subscribers.address_change.asking import ChangeRefusal, NewRequest, queue_emails, request_change
 
     subscriber, to = known_subscriber(address), valid_address(new)
     queued: tuple[Kind, ...] = ()

@@ -20,7 +20,7 @@ from digest import clock
 from digest.database.engine import read_only
 from digest.language import Message, _
 from digest.subscribers.address_change import store
-from digest.subscribers.address_change.asking import NewRequest, ChangeRefusal, queue_emails, request_change
+from digest.subscribers.address_change.asking import ChangeRefusal, NewRequest, queue_emails, request_change
 from digest.subscribers.address_change.change import AddressChange, ChangeOutcome, Side
 from digest.subscribers.address_change.confirming import cancel_change, confirm_change, decline_change, find_change
 from digest.subscribers.admission import EmailRequest, TooMany
