@@ -60,6 +60,7 @@ from digest.monitoring.threads import threads
 from digest.papers.collecting import collect_recent, last_runs
 from digest.papers.search import store_similar_papers
 from digest.settings import Settings
+from digest.subscribers.address_change.asking import end_old_requests, queue_left_over
 from digest.subscribers.admission import forget_full_buckets
 from digest.subscribers.erasing import remove_traces
 from digest.subscribers.form_requests import carry_out_left_over
@@ -188,6 +189,7 @@ class Jobs:
         now = clock.now()
         wiring.recover(self.settings, self._engine)
         carry_out_left_over(self._engine, self.settings.secret_keys[-1], now)
+        queue_left_over(self._engine, self.settings.secret_keys[-1], now)
         with transaction(self._engine) as connection:
             overdue = timedelta(hours=self.settings.overdue_hours)
             expired = transitions.expire(connection, now, overdue, self.settings.max_attempts)
@@ -251,6 +253,7 @@ class Jobs:
         large domain.
         """
         purge_pending(self._engine, clock.now())
+        end_old_requests(self._engine, clock.now())
         with transaction(self._engine) as connection:
             forget_full_buckets(connection, clock.now())
             forget_messages(connection)

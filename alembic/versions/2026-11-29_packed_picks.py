@@ -3,7 +3,7 @@
 Stores the papers of a message as ranks, with compressed reasons. Lists of earlier versions stay as they are.
 
 Revision ID: 0040
-Revises: 0038
+Revises: 0039
 """
 
 import json
@@ -15,7 +15,7 @@ from alembic import op
 
 
 revision = '0040'
-down_revision = '0038'
+down_revision = '0039'
 branch_labels = None
 depends_on = None
 

@@ -3,7 +3,7 @@
 Adds the DOIs of a library's entries, and when a service that did not answer is asked again.
 
 Revision ID: 0041
-Revises: 0038
+Revises: 0040
 """
 
 import sqlalchemy as sa
@@ -11,7 +11,7 @@ from alembic import op
 
 
 revision = '0041'
-down_revision = '0038'
+down_revision = '0040'
 branch_labels = None
 depends_on = None
 

@@ -7,12 +7,12 @@ from enum import StrEnum
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, select
+from sqlalchemy import Connection, Row, Select, bindparam, func, select
 
 from digest.bounces.report import Report, ReportKind
 from digest.database.dialect import insert_into
-from digest.database.tables import bounce_counts, deliveries, subscribers
-from digest.ledger.kinds import FailureEffect, FailureKind, RefusalClass, code_subject
+from digest.database.tables import address_changes, bounce_counts, deliveries, subscribers
+from digest.ledger.kinds import OF_CHANGES, FailureEffect, FailureKind, RefusalClass, code_subject
 from digest.ledger.outbox import EventType, NewEvent, publish
 from digest.mail.failures import Failure, record_failure
 from digest.mail.return_paths import AddressPurpose, number_of, token_in
@@ -80,7 +80,22 @@ def _delivery(connection: Connection, report: Report, keys: Sequence[bytes]) -> 
     return row, Proof.PROVED if _is_recipient(report.recipient, row, keys[-1]) else Proof.MISMATCH
 
 
-_OF_DELIVERY = tuple(deliveries.c[name] for name in ("id", "recipient", "subscriber_id", "issue_id"))
+# Deliveries follow their subscriber to another address; a report is about the one to which the message went.
+_SENT_TO = (
+    select(address_changes.c.old_key)
+    .where(
+        address_changes.c.subscriber_id == deliveries.c.subscriber_id,
+        address_changes.c.changed_at > deliveries.c.composed_at,
+        deliveries.c.kind.not_in(OF_CHANGES),
+    )
+    .order_by(address_changes.c.changed_at)
+    .limit(1)
+    .scalar_subquery()
+)
+_OF_DELIVERY = (
+    *(deliveries.c[name] for name in ("id", "subscriber_id", "issue_id")),
+    func.coalesce(_SENT_TO, deliveries.c.recipient).label("recipient"),
+)
 _DELIVERY: Select[Any] = select(*_OF_DELIVERY, subscribers.c.email).outerjoin(
     subscribers, subscribers.c.id == deliveries.c.subscriber_id
 )

@@ -156,6 +156,12 @@ def lock_rows_of(connection: Connection, table: Table) -> None:
         connection.exec_driver_sql(f"LOCK TABLE {table.name} IN EXCLUSIVE MODE")
 
 
+def wait_for_writers(connection: Connection, table: Table) -> None:
+    """Until the end of the transaction no other one can change a table; those that have changed it end first."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"LOCK TABLE {table.name} IN SHARE MODE")
+
+
 def spelled_out(column: ColumnElement[Any], values: Collection[str]) -> ColumnElement[bool]:
     """Compare with constants written into the statement, in the order of a partial index's condition.
 

@@ -14,6 +14,7 @@ from digest.ledger.kinds import IssueKind, Kind, SkipReason, Status, Suppression
 from digest.ledger.queueing import NewDelivery, queue_delivery
 from digest.papers.paper import RankedPaper
 from digest.subscribers import store
+from digest.subscribers.address_change.store import was_sent_before_change
 from digest.subscribers.subscriber import Frequency, Preferences, Subscriber, event_subject
 from digest.subscribers.suppressions import lift
 
@@ -41,6 +42,8 @@ def confirm(
 
 def _queue_newest_issue(connection: Connection, subscriber: Subscriber, now: datetime) -> None:
     newest, kind = _newest(connection, subscriber, now)
+    if newest is not None and was_sent_before_change(connection, subscriber.key, kind, newest[1]):
+        newest = None
     if newest is not None:
         issue_id, day = newest
         queue_delivery(connection, NewDelivery(kind, day, subscriber.key, subscriber.id, now, issue_id), now)

@@ -12,6 +12,7 @@ from digest.issues.profiles import stored_affinities, stored_profiles
 from digest.ledger import events
 from digest.papers.community import suggested_by, votes_by
 from digest.subscribers import store
+from digest.subscribers.address_change.store import changes_of
 from digest.subscribers.library.saved import saved_by
 from digest.subscribers.library.store import stored_library
 from digest.subscribers.paper_feedback import feedback_by
@@ -30,6 +31,7 @@ def export(engine: Engine, subscriber_id: int) -> dict[str, Any] | None:
         stored = {
             "subscriber": asdict(subscriber),
             "other_consents": [asdict(consent) for consent in store.other_consents(connection, subscriber_id)],
+            "address_changes": [asdict(change) for change in changes_of(connection, subscriber_id)],
             "mails": _ledger_of(connection, key),
             "events": [{"at": event.at, "what": event.what, "detail": event.detail} for event in recorded],
             "opinions": [

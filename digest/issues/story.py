@@ -15,6 +15,8 @@ from digest.issues.explain import stored_selection
 from digest.issues.store import issue_id_on
 from digest.ledger.kinds import WITH_PAPERS, IssueKind, Status
 from digest.subscribers import store
+from digest.subscribers.address_change.change import AddressChange
+from digest.subscribers.address_change.store import changes_from, changes_of
 from digest.subscribers.paper_feedback import feedback_by
 from digest.subscribers.subscriber import Preferences, Subscriber, due_instant, local_day
 
@@ -54,11 +56,13 @@ class Story:
     feedback: dict[str, int]  # papers by kind
     suppressed: tuple[str, str, datetime] | None  # reason, details, and since when
     next: NextDigest
+    changes: tuple[AddressChange, ...] = ()  # of their address, oldest first
+    moved_to: tuple[AddressChange, ...] = ()  # changes of this address to another
 
     @property
     def is_empty(self) -> bool:
         """True if nothing about the address is stored."""
-        return self.subscriber is None and not self.messages and self.suppressed is None
+        return not (self.subscriber or self.messages or self.suppressed or self.moved_to)
 
 
 def story(connection: Connection, key: str, cut: time, now: datetime) -> Story:
@@ -75,7 +79,9 @@ def story(connection: Connection, key: str, cut: time, now: datetime) -> Story:
     first = now.date() + timedelta(days=is_cut)
     coming = next_digest(subscriber, suppressed is not None, cut, first)
     titles = _titles(connection, [paper_id for ids in shown for paper_id in ids])
-    return Story(subscriber, messages, titles, dict(feedback), suppressed, coming)
+    changes = tuple(changes_of(connection, subscriber.id)) if subscriber else ()
+    moved_to = tuple(changes_from(connection, key))
+    return Story(subscriber, messages, titles, dict(feedback), suppressed, coming, changes, moved_to)
 
 
 def came_back(connection: Connection, delivery_ids: Sequence[int]) -> dict[int, str]:

@@ -112,3 +112,8 @@ def of_people(connection: Connection, limit: int, before: int | None = None) -> 
 def forget_details(connection: Connection, subject: str) -> None:
     """Delete the details of the events of a subject, such as a subscriber's own words; the events themselves stay."""
     connection.execute(update(events).where(events.c.subject == subject).values(detail={}))
+
+
+def move_subject(connection: Connection, old: str, new: str) -> None:
+    """Give the events of one subject to another."""
+    connection.execute(update(events).where(events.c.subject == old).values(subject=new))

@@ -43,6 +43,10 @@ class Kind(StrEnum):
     ALREADY = "already"  # someone signed up an address that is already confirmed
     LINK = "link"  # "email me my link"
     GOODBYE = "goodbye"  # after unsubscribing on one of our pages
+    OLD_ADDRESS = "old-address"  # asks the address of a subscriber whether it may be changed
+    NEW_ADDRESS = "new-address"  # asks the address that a subscriber wants to change to
+    ADDRESS_TAKEN = "address-taken"  # in its place, to one that has a subscription
+    ADDRESS_CHANGED = "address-changed"  # tells the old address
 
 
 class State(StrEnum):
@@ -123,6 +127,7 @@ class SkipReason(StrEnum):
     CANCELLED = "issue cancelled"
     ERASED = "erased"
     RESTORED = "may have been sent before a restore"  # see digest/monitoring/backup
+    SENT_BEFORE = "sent to the new address before"  # by another subscription, before that address was changed to
     CHANGED = "no longer asked for"  # e.g. a confirmation of an address that has since been confirmed
 
 
@@ -155,8 +160,13 @@ RULES = {
     Kind.ALREADY: KindRule(Status.CONFIRMED),
     Kind.LINK: KindRule(None),  # also to someone who has unsubscribed, who may want to delete their data
     Kind.GOODBYE: KindRule(Status.UNSUBSCRIBED),
+    Kind.OLD_ADDRESS: KindRule(Status.CONFIRMED),
+    Kind.NEW_ADDRESS: KindRule(Status.CONFIRMED, asks=True),
+    Kind.ADDRESS_TAKEN: KindRule(Status.CONFIRMED),
+    Kind.ADDRESS_CHANGED: KindRule(None),
 }
 ISSUE_OF = {kind: rule.issue for kind, rule in RULES.items() if rule.issue is not None}
 OF_ISSUE: dict[str, Kind] = {issue: kind for kind, issue in ISSUE_OF.items()}
 LISTED = tuple(sorted(ISSUE_OF))  # what goes to the list; the others answer one person
+OF_CHANGES = (Kind.OLD_ADDRESS, Kind.NEW_ADDRESS, Kind.ADDRESS_CHANGED)  # each to one address of a change
 WITH_PAPERS = tuple(kind for kind in LISTED if kind is not Kind.NOTICE)

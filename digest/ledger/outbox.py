@@ -22,6 +22,7 @@ class EventType(StrEnum):
 
     SUBSCRIBED = "subscriber.subscribed"  # confirmed, added as confirmed, or subscribed again
     UNSUBSCRIBED = "subscriber.unsubscribed"  # after a confirmation; also by being deleted
+    ADDRESS_CHANGED = "subscriber.address_changed"  # confirmed from the old and the new address
     BOUNCED = "message.bounced"  # refused by the mail server
     ISSUE_CUT = "issue.cut"
     ISSUE_FINISHED = "issue.finished"  # nothing of it waits any more; once for each issue

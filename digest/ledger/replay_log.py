@@ -40,6 +40,7 @@ class Entry(StrEnum):
     LEFT = "left"
     BACK = "back"  # subscribed again
     DELETED = "deleted"
+    MOVED = "moved"  # the address of a subscriber changed: the recipient keys `old` and `new`
     SUPPRESSED = "suppressed"
     LIFTED = "lifted"  # a suppression
     CUT = "cut"  # an issue
@@ -138,6 +139,11 @@ def note_status(connection: Connection, key: str, status: Status) -> None:
     """Note the new status of a subscriber."""
     has_left = status is Status.UNSUBSCRIBED
     note(connection, {"what": Entry.LEFT if has_left else Entry.BACK, "key": key}, after=not has_left)
+
+
+def note_move(connection: Connection, old: str, new: str) -> None:
+    """Note that a subscriber gets no more email at the address behind `old`."""
+    note(connection, {"what": Entry.MOVED, "old": old, "new": new})
 
 
 def note_suppression(connection: Connection, key: str, reason: str, until: datetime | None) -> None:

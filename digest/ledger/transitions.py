@@ -11,12 +11,25 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Update, and_, bindparam, case, delete, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Update,
+    and_,
+    bindparam,
+    case,
+    delete,
+    exists,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from digest.database.dialect import Json, database_now, in_list
 from digest.database.tables import deliveries, issues, messages
-from digest.ledger.deliveries import awaits_operator, is_waiting, is_waiting_of_all, is_with_worker
-from digest.ledger.kinds import LISTED, IssueStatus, SkipReason, State
+from digest.ledger.deliveries import MAY_ARRIVE, awaits_operator, is_waiting, is_waiting_of_all, is_with_worker
+from digest.ledger.kinds import LISTED, OF_CHANGES, IssueStatus, SkipReason, State
 from digest.ledger.received import ranks_alone
 from digest.ledger.totals import change_summing, summing
 
@@ -248,6 +261,24 @@ def erase_names(connection: Connection, which: ColumnElement[bool]) -> None:
         connection.execute(change.values(selection=bindparam("papers", type_=Json)), lists)
     if packed := [{"row": row.id, "ranks": ranks_alone(row.picks)} for row in rows if row.picks]:
         connection.execute(change.values(picks=bindparam("ranks")), packed)
+
+
+def move_recipient(connection: Connection, old: str, new: str, now: datetime) -> None:
+    """Give the deliveries of a recipient to another key of their subscriber, except emails about that change.
+
+    Claimed deliveries are taken back, since they may be composed for the old address: the last check of their worker
+    refuses them. Those on the wire stay there. Where the new key has the delivery of an issue already, the old one
+    keeps its own, which is skipped if the other may have arrived.
+    """
+    mine = and_(deliveries.c.recipient == old, deliveries.c.kind.not_in(OF_CHANGES))
+    other = deliveries.alias("other")
+    same = and_(other.c.recipient == new, other.c.kind == deliveries.c.kind, other.c.occasion == deliveries.c.occasion)
+    connection.execute(select(deliveries.c.id).where(mine).with_for_update())  # nobody claims one until the commit
+    _move(connection, and_(mine, _is_claimed()), state=_back())
+    connection.execute(update(deliveries).where(mine, ~exists().where(same)).values(recipient=new))
+    may_have_it = exists().where(same, other.c.state.in_(MAY_ARRIVE))
+    twice = and_(mine, is_waiting(), deliveries.c.state == State.QUEUED, may_have_it)
+    _end(connection, twice, state=State.SKIPPED, reason=str(SkipReason.SENT_BEFORE), finished_at=now)
 
 
 def papers_alone(selection: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,4 +32,16 @@ KINDS = {
     Kind.GOODBYE: MessageKind(
         _("goodbye"), _("You won’t get any more issues. If that was a mistake, you can undo it."), is_fresh=True
     ),
+    Kind.OLD_ADDRESS: MessageKind(
+        _("change of address: old"), _("Your emails go to the new address once both addresses have confirmed.")
+    ),
+    Kind.NEW_ADDRESS: MessageKind(
+        _("change of address: new"), _("Confirm to get a subscription’s emails here. If this wasn’t you, do nothing.")
+    ),
+    Kind.ADDRESS_TAKEN: MessageKind(
+        _("change of address: taken"), _("This address is subscribed already, so another subscription can’t move here.")
+    ),
+    Kind.ADDRESS_CHANGED: MessageKind(
+        _("change of address: done"), _("This is our last email to this address. Your settings and history are kept.")
+    ),
 }

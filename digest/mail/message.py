@@ -8,6 +8,7 @@ from digest.issues.selection import Selection
 from digest.ledger.deliveries import Delivery
 from digest.ledger.kinds import Kind
 from digest.smtp import Envelope
+from digest.subscribers.address_change.change import AddressChange
 from digest.subscribers.subscriber import Recipient
 
 
@@ -46,6 +47,7 @@ class Draft:
     subscriber: Recipient
     issue: Issue | None = None
     selection: Selection | None = None
+    change: AddressChange | None = None  # that the message is about
 
 
 def language_of(draft: Draft) -> str:

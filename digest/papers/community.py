@@ -127,6 +127,15 @@ def forget_suggester(connection: Connection, recipient: str) -> None:
     connection.execute(update(suggestions).where(suggestions.c.recipient == recipient).values(recipient=""))
 
 
+def move_votes(connection: Connection, old: str, new: str) -> None:
+    """Give the votes and suggestions of a key to another of the same person. Two votes for a paper become one."""
+    both = select(reader_votes.c.paper_id).where(reader_votes.c.recipient == new)
+    mine = reader_votes.c.recipient == old
+    connection.execute(delete(reader_votes).where(mine, reader_votes.c.paper_id.in_(both)))
+    connection.execute(update(reader_votes).where(mine).values(recipient=new))
+    connection.execute(update(suggestions).where(suggestions.c.recipient == old).values(recipient=new))
+
+
 def _suggestions(connection: Connection, selected: ColumnElement[bool]) -> list[Suggestion]:
     """The selected suggestions, oldest first."""
     rows = connection.execute(select(suggestions).where(selected).order_by(suggestions.c.at))

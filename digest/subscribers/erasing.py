@@ -6,6 +6,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, delete, select, update
 
 from digest.database import traces
 from digest.database.engine import note, read_only, transaction
+from digest.database.tables import address_changes as changes_table
 from digest.database.tables import (
     bounces,
     consents,
@@ -31,8 +32,11 @@ from digest.ledger.kinds import Status
 from digest.ledger.outbox import forget_answers
 from digest.ledger.replay_log import Entry
 from digest.ledger.transitions import erase_names
+from digest.papers.community import forget_suggester
+from digest.subscribers.address_change import store as address_changes
 from digest.subscribers.library.store import delete_unused_papers
-from digest.subscribers.store import IMPORT
+from digest.subscribers.store import IMPORT, set_unsubscribed
+from digest.subscribers.subscriber import Subscriber, event_subject
 
 
 def purge_pending(connection: Connection, before: datetime) -> int:
@@ -51,11 +55,26 @@ def purge_pending(connection: Connection, before: datetime) -> int:
     return count
 
 
+def erase_subscriber(connection: Connection, subscriber: Subscriber, now: datetime) -> bool:
+    """Delete a subscriber with what they suggested and said, and record it. False when already deleted."""
+    set_unsubscribed(connection, subscriber.id, now)  # so that other programs are told
+    if not erase(connection, subscriber.id, subscriber.key):
+        return False
+    forget_suggester(connection, subscriber.key)
+    events.forget_details(connection, event_subject(subscriber.key))
+    events.record(connection, now, event_subject(subscriber.key), "erased", {})
+    events.record(connection, now, TRACES, TRACES_LEFT, {})
+    return True
+
+
 def erase(connection: Connection, subscriber_id: int, key: str) -> bool:
     """Delete a subscriber. The ledger keeps its rows under the key, which names nobody."""
     forget_answers(connection, select(subscribers.c.id).where(subscribers.c.id == subscriber_id))
-    erase_names(connection, deliveries.c.recipient == key)
-    _erase_reports(connection, bounces.c.recipient == key)
+    others = address_changes.keys_of_changes(connection, subscriber_id)  # also of addresses that never became theirs
+    for table, erase_rows in ((deliveries, erase_names), (bounces, _erase_reports)):
+        by_change = table.c.recipient.in_(others) & (table.c.subscriber_id == subscriber_id)
+        erase_rows(connection, (table.c.recipient == key) | by_change)
+    address_changes.forget_addresses(connection, subscriber_id)
     connection.execute(update(suppressions).where(suppressions.c.key == key).values(detail=""))
     email = select(subscribers.c.email).where(subscribers.c.id == subscriber_id).scalar_subquery()
     connection.execute(delete(form_requests).where(form_requests.c.email == email))
@@ -74,7 +93,17 @@ def _erase_reports(connection: Connection, which: ColumnElement[bool]) -> None:
 # The tables that have rows of a subscriber, or in which deleting one changes rows.
 _LIBRARIES = (library_entries, library_papers, saved_papers, zotero_libraries)
 _OF_SUBSCRIBERS = (subscribers, consents, form_requests, opinions, profiles, stale_profiles, tastes, suggestions)
-_TOUCHED = (*_OF_SUBSCRIBERS, *_LIBRARIES, bounces, deliveries, messages, events_table, suppressions, webhook_events)
+_TOUCHED = (
+    *_OF_SUBSCRIBERS,
+    *_LIBRARIES,
+    changes_table,
+    bounces,
+    deliveries,
+    messages,
+    events_table,
+    suppressions,
+    webhook_events,
+)
 TRACES, TRACES_LEFT = "traces of the deleted", "left"  # subject and name of the event after which they are removed
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select
 
 from digest.database.dialect import insert_new
 from digest.database.tables import spellings
-from digest.ledger.kinds import Kind, SuppressionReason
+from digest.ledger.kinds import RULES, Kind, SuppressionReason
 from digest.ledger.queueing import count_mails
 from digest.subscribers.addresses import folded
 from digest.subscribers.subscriber import recipient_key
@@ -57,7 +57,7 @@ def remember_spelling(connection: Connection, mailbox: Mailbox) -> None:
 
 def within_limits(connection: Connection, kind: Kind, key: str, keys: Collection[str], now: datetime) -> bool:
     """True if a message of this kind may go to `key` now; `keys` are those of its mailbox."""
-    limits = list(CONFIRMATION_LIMITS if kind is Kind.CONFIRMATION else MAIL_LIMITS)
+    limits = list(CONFIRMATION_LIMITS if RULES[kind].asks else MAIL_LIMITS)
     since = refused_at(connection, key)
     if since and not count_mails(connection, kind, keys, since):
         del limits[0]  # the first since then does not wait for tomorrow: the mailbox may be there now

@@ -15,7 +15,6 @@ from digest.database.engine import read_only, transaction
 from digest.ledger import events
 from digest.ledger.kinds import Kind, Status, SuppressionReason
 from digest.ledger.queueing import NewDelivery, queue_delivery
-from digest.papers.community import forget_suggester
 from digest.subscribers import erasing, store
 from digest.subscribers.mailboxes import (
     Mailbox,
@@ -252,13 +251,8 @@ def find(engine: Engine, subscriber_id: int) -> Subscriber | None:
 def erase(engine: Engine, subscriber_id: int, now: datetime) -> bool:
     """Delete a subscriber; the ledger keeps their deliveries without the address. False when already deleted."""
     with store.editing(engine, subscriber_id) as (connection, subscriber):
-        store.set_unsubscribed(connection, subscriber_id, now)  # so that other programs are told
-        if subscriber is None or not erasing.erase(connection, subscriber_id, subscriber.key):
+        if subscriber is None or not erasing.erase_subscriber(connection, subscriber, now):
             return False
-        forget_suggester(connection, subscriber.key)
-        events.forget_details(connection, event_subject(subscriber.key))
-        _record(connection, subscriber.key, "erased", now)
-        events.record(connection, now, erasing.TRACES, erasing.TRACES_LEFT, {})
     erasing.remove_traces(engine, now, at_once=True)
     return True
 

@@ -40,6 +40,9 @@ class Purpose(StrEnum):
     UNSUBSCRIBE = "unsubscribe"  # without a version: works for as long as the key is kept
     FEED = "feed"  # read-only: the lists they were sent, for a feed reader, until they revoke their links
     LIST = "list"  # the papers they saved, to see, export and remove, until they revoke their links
+    # The number in these two is that of a request, and not its subscriber's: another request does not revive them.
+    OLD_ADDRESS = "old address"  # to confirm or cancel a change of address
+    NEW_ADDRESS = "new address"  # to confirm it, or to get no such email again
     FEEDBACK = "feedback"  # to say what the subscriber thinks of papers, and to suggest some
 
 

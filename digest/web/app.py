@@ -31,6 +31,7 @@ from digest.web.page_cache.editions import EditionWatch
 from digest.web.page_cache.middleware import PageCache
 from digest.web.pages import Pages
 from digest.web.personal import (
+    address,
     feedback,
     forecast,
     library,
@@ -55,7 +56,7 @@ log = structlog.get_logger()
 _PAGES = (
     *(signup, archive, feeds, search, discovery, choosing, privacy, sample_email),
     *(forecast, preferences, unsubscribing, welcome, next_email, feedback, suggestions),
-    *(library, saved_list, own_feed),
+    *(library, saved_list, own_feed, address),
 )
 _THREADS = 3  # that read the database for pages, of which searches take two; more would only take turns in Python
 

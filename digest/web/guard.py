@@ -28,7 +28,10 @@ _POLICY = (
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 # Below these, a personal link continues with its token. Also what robots.txt closes.
-PERSONAL_PATHS = ("/confirm/", "/preferences/", "/u/", "/feedback/", "/suggest/", "/library/", "/my/", "/list/")
+PERSONAL_PATHS = (
+    *("/confirm/", "/preferences/", "/u/", "/feedback/", "/suggest/", "/library/", "/my/", "/list/"),
+    "/address/",
+)
 # Pages behind a personal link, which a line break may have damaged.
 PERSONAL = re.compile(f"^({'|'.join(PERSONAL_PATHS)}).+", re.DOTALL)
 # Pages that show an email in a frame.

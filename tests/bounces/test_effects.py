@@ -15,10 +15,11 @@ from digest.ledger.kinds import FailureEffect, Status
 from digest.mail.failures import ENOUGH, score_after
 from digest.subscribers import store, subscriptions
 from digest.subscribers.subscriber import Consent
-from digest.subscribers.suppressions import lift_expired
+from digest.subscribers.suppressions import lift_expired, suppression_of
 from tests.bounces.builders import Post, subscribe
 from tests.bounces.builders import post as post
-from tests.mail.delivery.builders import opened
+from tests.mail.delivery.builders import SEVEN, opened
+from tests.subscribers.address_change.builders import change_address
 from tests.support.scenario import SECRET
 from tests.support.smtp_server import Step
 
@@ -277,3 +278,14 @@ def test_nothing_else_to_that_address_unsubscribes(post: Post) -> None:
         assert post.accept(Report(kind, "5.1.1", ADA, return_path=address)).proof is Proof.UNPROVED
     assert _status(post, ada.id) is Status.CONFIRMED
     assert post.suppression(ada) is None
+
+
+def test_a_report_about_a_message_to_an_address_that_was_changed_is_about_that_address(post: Post) -> None:
+    (ada,) = subscribe(post, ADA)
+    post.send()
+    report = post.report(ADA)
+    change = change_address(post.engine, ada, SEVEN + DAY, "ada@new.example")
+    assert post.accept(report).effect is FailureEffect.SUPPRESSED
+    with read_only(post.engine) as connection:
+        assert suppression_of(connection, change.old_key) == "refused"
+        assert suppression_of(connection, change.new_key) is None

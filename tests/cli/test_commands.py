@@ -17,6 +17,9 @@ from digest.cli.main import app, main
 from digest.database.engine import read_only
 from digest.ledger.kinds import Kind
 from digest.ledger.queueing import count_mails
+from digest.subscribers.address_change.change import ChangeOutcome, Side
+from digest.subscribers.address_change.confirming import confirm_change
+from digest.subscribers.address_change.store import open_change
 from digest.subscribers.subscriber import recipient_key
 from tests.cli.conftest import DATE, KEY
 from tests.support.lists import PAPERS_A_DAY, daily_lists
@@ -302,3 +305,23 @@ def test_an_unknown_kind_of_issue_is_answered_with_the_known_ones(run):
     answer = run("audit", "--kind", "confirmation")
     assert answer.exit_code == 2
     assert "available: digest, weekly, catch-up" in " ".join(answer.stderr.replace("│", " ").split())
+
+
+def test_an_operator_moves_a_subscriber_to_an_address_that_confirms(run, engine):
+    ada = add_subscriber(engine, "ada@old.example")
+    add_subscriber(engine, "bob@new.example")
+    dry = run("subscribers", "move", "ada@old.example", "ada@new.example", "--dry-run", "--json")
+    assert json.loads(dry.stdout) == {
+        "address": "ada@old.example", "new": "ada@new.example", "asked": False, "dry_run": True
+    }  # fmt: skip
+    assert "subscription of its own" in run("subscribers", "move", "ada@old.example", "bob@new.example").stderr
+    assert "is asked to confirm" in run("subscribers", "move", "ada@old.example", "ada@new.example").stderr
+    with read_only(engine) as connection:
+        change = open_change(connection, ada.id)
+    assert change is not None
+    assert confirm_change(engine, change.id, Side.NEW, change.requested_at, "") is ChangeOutcome.CHANGED
+    shown = run("subscribers", "show", "ada@new.example").stdout
+    assert "before that: ada@old.example" in shown
+    assert "to ada@new.example" in run("subscribers", "show", "ada@old.example").stdout
+    imported = run("subscribers", "add", "ada@old.example", "--consented", "old list").stderr
+    assert "0 new" in imported, "an old list does not bring the address back"

@@ -13,7 +13,7 @@ from digest.database.tables import suggestions
 from digest.papers.community import SuggestionState
 from digest.settings import Settings
 from digest.subscribers.subscriber import Subscriber
-from digest.subscribers.tokens import FEEDBACK_FOR, Purpose
+from digest.subscribers.tokens import FEEDBACK_FOR, Purpose, sign
 from digest.web.app import create_app
 from digest.web.pages import Pages
 from tests.languages.pseudo import CODE, pseudo_languages, words_outside
@@ -31,6 +31,7 @@ KNOWN = (
     "Daily Papers", "help@example.org", "1 Paper Street", ADDRESS, "English", "pending@example.org", "localhost",
     "BibTeX", "RIS", "Bluesky", "LinkedIn",
     "a@example.org", "b@example.org", "Feedback-ID", "From", "To", "Text", "gmail", "attention", "zebra", "x:link:y",
+    "ada@new.example", "bob@new.example",
     *get_day_names("wide", locale=CODE).values(), *get_month_names("abbreviated", locale=CODE).values(),
     "and 7 more",  # in the subject of the sample email: emails are in the installed languages alone
 )  # fmt: skip
@@ -180,6 +181,15 @@ FORMS: dict[str, list[dict[str, str]]] = {
         *({"vote": PAPER}, {"unvote": PAPER}, {"vote": "9999.99999"}, {"paper": "2603.00010"}),
         *({"paper": f"2611.1999{n}"} for n in range(5)),
     ],
+    "/address/{manage}": [{}],
+    "/address/{fresh}": [
+        *({"email": text} for text in ("", "nobody", "ada@gmail.con", "ada@example.org", "postmaster@new.example")),
+        *({"email": "ada@new.example"}, {"action": "cancel"}, {"email": "bob@new.example"}, {"email": "x@new.example"}),
+    ],
+    "/address/old/x": [{}],
+    "/address/old/{first_change}": [{}],
+    "/address/old/{old address}": [{}],
+    "/address/new/{new address}": [{}, {}],
     "/u/x": [{"undo": "yes"}],
     "/u/{unsubscribe}": [
         *({}, {}, {"tell": "yes"}, {"tell": "yes", "words": "1" * 600}, {"tell": "yes", "why": "other"}),
@@ -208,6 +218,10 @@ def every_token(visit: Visit) -> dict[str, str]:
     for name in ("pending", "late"):
         visit.browser.post("/subscribe", data={"email": f"{name}@example.org"})
     tokens = {str(purpose): visit.token(purpose, subscriber) for purpose in Purpose}
+    tokens |= {
+        purpose: sign(Purpose(purpose), 2, START, [SECRET.encode()]) for purpose in ("old address", "new address")
+    }
+    tokens["first_change"] = sign(Purpose.OLD_ADDRESS, 1, START, [SECRET.encode()])
     tokens["confirm"] = visit.token(Purpose.CONFIRM, visit.subscriber("pending@example.org"))
     tokens["old"] = visit.token(Purpose.CONFIRM, visit.subscriber("late@example.org"), START - timedelta(days=9))
     tokens["new"] = visit.token(Purpose.FRESH, replace(subscriber, link_version=1))

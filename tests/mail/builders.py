@@ -35,6 +35,7 @@ LINKS = SubscriberLinks(
     manage_url=f"{SITE}/preferences/{TOKEN}",
     unsubscribe_url=f"{SITE}/u/{TOKEN}",
     confirm_url=f"{SITE}/confirm/{TOKEN}",
+    new_address="new@example.net",
 )
 LANGUAGES = Languages(TEMPLATES.parent / "locale")
 RENDERER = Renderer(TEMPLATES, LANGUAGES)

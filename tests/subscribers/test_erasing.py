@@ -1,7 +1,7 @@
 """After a deletion nothing that names the subscriber is left: in the database, its files, the journal and the log."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -26,6 +26,7 @@ from digest.subscribers.suppressions import lift
 from digest.subscribers.suppressions import suppress as suppress_address
 from tests.mail.delivery.builders import Hands
 from tests.mail.delivery.builders import hands as hands
+from tests.subscribers.address_change.builders import ask, change_address
 from tests.support.scenario import DAY, MORNING, ON_SQLITE, SECRET, add_papers, add_subscriber, cut
 from tests.support.smtp_server import KEEP_AND_HANG_UP, SmtpServer, Step
 from tests.support.workers import postman
@@ -71,7 +72,7 @@ def stored(engine: Engine) -> str:
         return repr([connection.execute(select(table)).all() for table in metadata.sorted_tables])
 
 
-def left(engine: Engine, *files: Path) -> set[str]:
+def left(engine: Engine, *files: Path, traces: Collection[str] = TRACES) -> set[str]:
     """The traces that a search finds in the rows, in the files of an SQLite database, and in `files`."""
     places = [stored(engine).casefold().encode()]
     if engine.dialect.name == "sqlite":
@@ -81,7 +82,7 @@ def left(engine: Engine, *files: Path) -> set[str]:
             places += [part.read_bytes() for part in (file.rglob("*") if file.is_dir() else [file]) if part.is_file()]
     exact = {"pAPER nUMBER", "aDA lOVELACE"}
     lowered = [place.lower() for place in places]
-    found = {trace for trace in TRACES if trace not in exact and any(trace.lower().encode() in p for p in lowered)}
+    found = {trace for trace in traces if trace not in exact and any(trace.lower().encode() in p for p in lowered)}
     rows = stored(engine).encode()
     return found | {trace for trace in exact if any(trace.encode() in place for place in (rows, *places))}
 
@@ -140,6 +141,20 @@ def test_nothing_is_left_of_somebody_deleted_even_by_the_reply_to_a_message_on_t
         )
         assert connection.execute(select(bounces.c.status, bounces.c.text)).one() == ("5.1.1", "")
     assert left(engine, tmp_path) == set()
+
+
+def test_nothing_is_left_of_the_addresses_of_somebody_who_changed_theirs(engine, hands, smtp_server, tmp_path) -> None:
+    zora = lived(engine, hands, smtp_server)
+    smtp_server.behave()
+    change_address(engine, zora, hands.at, "Zenobia@hesperus.example")
+    hands.at += A_DAY
+    ask(engine, zora, hands.at, "zenith@hyperion.example")  # is open when the data is deleted
+    hands.deliver()
+    everything = {*TRACES, "zenobia", "hesperus", "zenith", "hyperion"}
+    assert left(engine, tmp_path, traces=everything) >= {ADDRESS, "hesperus", "hyperion"}
+    subscriptions.erase(engine, zora.id, hands.at)
+    assert left(engine, traces=everything) == set()
+    assert zora.key in stored(engine), "the keyed hash stays"
 
 
 @ON_SQLITE

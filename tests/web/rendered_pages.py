@@ -19,10 +19,13 @@ from digest.issues.store import issue_by_id, newest_issue
 from digest.ledger.outbox import CHOSEN_TYPES
 from digest.monitoring.webhooks.endpoints import add as add_endpoint
 from digest.run.processes import free_port
-from digest.subscribers.tokens import Purpose
+from digest.subscribers.address_change.asking import NewRequest, request_change
+from digest.subscribers.address_change.change import AddressChange
+from digest.subscribers.subscriber import Subscriber
+from digest.subscribers.tokens import Purpose, sign
 from digest.web.server import serving_options
 from tests.support.scenario import PLAN, add_papers, cut
-from tests.web.conftest import ADDRESS, START, Visit
+from tests.web.conftest import ADDRESS, SECRET, START, Visit
 
 WRONG = {
     "papers": "0",
@@ -85,6 +88,8 @@ def places(visit: Visit, day: date = TODAY) -> dict[str, str]:
         "welcome": f"/my/{visit.token(Purpose.MANAGE, subscriber)}/welcome",
         "next email": f"/my/{visit.token(Purpose.MANAGE, subscriber)}/next-email",
         "own data": f"/preferences/{visit.token(Purpose.FRESH, subscriber)}",
+        "change of address": f"/address/{visit.token(Purpose.FRESH, subscriber)}",
+        "old address": f"/address/old/{ask_to_change(visit, subscriber)}",
         "unsubscribe": f"/u/{visit.token(Purpose.UNSUBSCRIBE, subscriber)}",
         "taste": f"/feedback/{visit.token(Purpose.FRESH, subscriber)}",
         "feedback": f"/feedback/{visit.token(Purpose.FEEDBACK, subscriber)}/more/2603.00000",
@@ -98,6 +103,14 @@ def places(visit: Visit, day: date = TODAY) -> dict[str, str]:
         "lost": "/confirm/nobody",
         "nothing": "/nothing",
     }
+
+
+def ask_to_change(visit: Visit, subscriber: Subscriber) -> str:
+    """The token with which a change of address is confirmed at the old one."""
+    new = NewRequest("ada@new.example", START, "", "test")
+    change = request_change(visit.engine, subscriber.id, new, SECRET.encode())
+    assert isinstance(change, AddressChange)
+    return sign(Purpose.OLD_ADDRESS, change.id, START, [SECRET.encode()])
 
 
 def send_list(visit: Visit, papers: int = 3) -> date:

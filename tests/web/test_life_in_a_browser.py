@@ -13,12 +13,14 @@ import pytest
 from digest.clock import now
 from digest.database.engine import read_only
 from digest.ledger.kinds import Status
+from digest.subscribers.address_change.change import Side
+from digest.subscribers.address_change.store import open_change
 from digest.subscribers.paper_feedback import FeedbackKind, feedback_by
 from digest.subscribers.subscriber import Frequency
-from digest.subscribers.tokens import Purpose
+from digest.subscribers.tokens import Purpose, sign
 from digest.web.app import create_app
 from tests.support.waiting import wait_for
-from tests.web.conftest import ADDRESS, START
+from tests.web.conftest import ADDRESS, SECRET, START
 from tests.web.rendered_pages import serving
 
 pytestmark = [
@@ -196,6 +198,32 @@ def test_leaving_telling_why_and_undoing_it(subscribed, visit):
     subscribed.press("[name=instead][value=weekly]")
     after = visit.subscriber()
     assert (after.status, after.preferences.frequency) == (Status.CONFIRMED, Frequency.WEEKLY)
+
+
+def test_changing_the_address_with_a_keyboard(subscribed, visit):
+    """From the fresh link to the confirmation at both addresses; the links are those of the two emails."""
+    new, page = "ada@new.example", subscribed.page
+    subscribed.follow(Purpose.FRESH)
+    page.locator("a[href*='/address/']").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/address/**")
+    page.locator("#email").focus()
+    page.keyboard.type("nonsense")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[aria-invalid=true]")
+    page.fill("#email", new)
+    page.keyboard.press("Enter")
+    page.wait_for_selector(f"text={new}")
+    with read_only(visit.engine) as connection:
+        change = open_change(connection, visit.subscriber().id)
+    assert change is not None
+    for side in Side:
+        subscribed.open(f"/address/{side}/{sign(side.purpose, change.id, now(), [SECRET.encode()])}")
+        assert new in page.locator("main").inner_text()
+        page.locator(PLAIN).focus()
+        page.keyboard.press("Enter")
+        page.wait_for_selector("h1.done")
+    assert visit.subscriber(new).id == change.subscriber_id
 
 
 def test_taking_everything_along_and_being_erased(subscribed, visit):

@@ -9,7 +9,8 @@ subscribers = typer.Typer(help="Who gets the digest.", no_args_is_help=True)
 suppressions = typer.Typer(help="Addresses that never get email.", no_args_is_help=True)
 
 for _command in (
-    lists.list_, show, counts.count, importing.add, importing.import_, lists.export, changes.unsubscribe, changes.erase
+    lists.list_, show, counts.count, importing.add, importing.import_, lists.export, changes.unsubscribe, changes.move,
+    changes.erase,
 ):  # fmt: skip
     subscribers.command(_command.__name__.rstrip("_"))(_command)
 for _command in (suppressed.list_, suppressed.add, suppressed.lift):

@@ -52,8 +52,15 @@ def _lines(address: str, told: "Story", others: "list[Consent]") -> Iterator[str
     if person:
         yield f"  {_consent(person.consent)}"
         yield from (f"  before that: {_consent(consent)}" for consent in others)
+        for change in told.changes:
+            if change.changed_at:
+                yield f"  address changed {_minute(change.changed_at)}, before that: {change.old_email}"
         if person.preferences.paused_until:
             yield f"  paused until {person.preferences.paused_until}"
+    for change in told.moved_to:
+        if change.changed_at:
+            to = change.new_email or "one that was deleted since"
+            yield f"  address changed {_minute(change.changed_at)} to {to}"
     if told.suppressed:
         reason, detail, since = told.suppressed
         why = f"{reason}, {detail}" if detail else reason

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 webhooks = typer.Typer(help="Other programs that are told of events.", no_args_is_help=True)
 
 Number = Annotated[int, typer.Argument(metavar="ENDPOINT", help="Number of the endpoint.")]
-_TYPES = "subscriber.subscribed, subscriber.unsubscribed, message.bounced, issue.cut, issue.finished"
+_TYPES = (
+    "subscriber.subscribed, subscriber.unsubscribed, subscriber.address_changed, message.bounced, issue.cut, "
+    "issue.finished"
+)
 
 
 @webhooks.command()

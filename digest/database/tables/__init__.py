@@ -49,6 +49,7 @@ from digest.database.tables.papers import (
     votes,
 )
 from digest.database.tables.subscribers import (
+    address_changes,
     buckets,
     consents,
     form_requests,
@@ -62,6 +63,7 @@ from digest.database.tables.subscribers import (
 from digest.database.tables.webhooks import webhook_endpoints, webhook_events
 
 __all__ = [
+    "address_changes",
     "alarms",
     "api_tokens",
     "backups",

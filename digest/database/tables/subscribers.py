@@ -124,3 +124,25 @@ form_requests = table(
     Column("zone", Code(64), nullable=False),
     Column("language", Code(20), nullable=False),
 )
+
+# Requests to change a subscriber's address (address_change/): one is open at most. Those carried out are kept,
+# without the addresses once the subscriber is erased: a report may still come about a message to the old address.
+address_changes = table(
+    "address_changes",
+    Column("id", Id, primary_key=True),  # links hold it
+    Column("subscriber_id", ForeignKey("subscribers.id", ondelete="SET NULL"), index=True),
+    Column("old_email", Code(254), nullable=False),  # "" once erased
+    Column("new_email", Code(254), nullable=False),  # "" once erased, or ended without a change
+    Column("old_key", Code(32), nullable=False, index=True),
+    Column("new_key", Code(32), nullable=False, index=True),
+    Column("requested_at", Instant, nullable=False),
+    Column("requested_from", Code(64), nullable=False),
+    Column("form", Code(40), nullable=False),
+    Column("asked_at", Instant),  # when the emails were queued; null until then
+    Column("old_confirmed_at", Instant),
+    Column("new_confirmed_at", Instant),
+    Column("confirmed_from", Code(64), nullable=False),  # by the new address
+    Column("changed_at", Instant),
+    Column("ended_at", Instant),  # cancelled, replaced or too old
+    partial_index("ix_address_changes_open", "requested_at", where="changed_at IS NULL AND ended_at IS NULL"),
+)

@@ -1,7 +1,7 @@
 """Turns drafts into envelopes. The same draft always gives the same bytes, whatever has changed since the cut."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -34,6 +34,8 @@ from digest.mail.kinds import KINDS
 from digest.mail.message import Draft, Headers, OutgoingMessage, UnfitMessage, language_of
 from digest.mail.return_paths import SubscriberAddresses
 from digest.smtp import Envelope, is_plain_address
+from digest.subscribers.address_change.change import Side
+from digest.subscribers.address_change.store import changes_of
 from digest.subscribers.tokens import TOKEN_LENGTH, Purpose, sign
 from digest.text import domain_of
 
@@ -139,27 +141,44 @@ class Composer:
         for draft in drafts:
             self._making(draft.delivery.id)
             try:
-                message = self._message(draft)
-                _check(message, draft)
+                sent, message = self._message(draft)
+                _check(message, sent)
             except (TemplateError, ValueError) as problem:
                 unfit[draft.delivery.id] = str(problem)
             else:
-                messages.append((draft, message))
+                messages.append((sent, message))
         self._making(0)
         return messages, unfit
 
-    def _message(self, draft: Draft) -> OutgoingMessage:
+    def _message(self, draft: Draft) -> tuple[Draft, OutgoingMessage]:
+        """The message, and its draft as it was: what may have arrived goes to the same address as before."""
         delivery = draft.delivery
         if draft.issue is not None:
-            return _same_as_before(self._issue_composer(draft.issue.id, language_of(draft)), draft)
+            composer = self._issue_composer(draft.issue.id, language_of(draft))
+            message = composer.compose(draft)
+            if not delivery.in_doubt or message.sha256 == delivery.sha256:
+                return draft, message
+            others = ((earlier, composer.compose(earlier)) for earlier in self._earlier(draft))
+            return next((other for other in others if other[1].sha256 == delivery.sha256), (draft, message))
         if delivery.in_doubt:
             with read_only(self._engine) as connection:
                 stored = message_of(connection, delivery.id)
             if stored:
+                sent = next((other for other in self._earlier(draft) if _is_to(other, stored)), draft)
                 reverse_path = _addresses_of(self._context).reverse_path(delivery.id)
-                envelope = Envelope(delivery.id, reverse_path, draft.subscriber.email, stored, is_evidence=False)
-                return _outgoing(envelope, delivery.message_id)
-        return compose_transactional(draft, self._context)
+                envelope = Envelope(delivery.id, reverse_path, sent.subscriber.email, stored, is_evidence=False)
+                return sent, _outgoing(envelope, delivery.message_id)
+        return draft, compose_transactional(draft, self._context)
+
+    def _earlier(self, draft: Draft) -> Iterator[Draft]:
+        """The draft as it may have been before its subscriber changed their address, or revoked their links."""
+        with read_only(self._engine) as connection:
+            changes = changes_of(connection, draft.subscriber.id)
+        keys = {draft.subscriber.email: draft.delivery.recipient, **{each.old_email: each.old_key for each in changes}}
+        for email, key in keys.items():
+            for version in {draft.subscriber.link_version, max(0, draft.subscriber.link_version - 1)}:
+                subscriber = replace(draft.subscriber, email=email, link_version=version)
+                yield replace(draft, delivery=replace(draft.delivery, recipient=key), subscriber=subscriber)
 
     def _new_issue_composer(self, issue_id: int, language: str) -> IssueComposer:
         issue = self.issues.get(issue_id).issue
@@ -173,12 +192,8 @@ class Composer:
         return IssueComposer(issue, Fragments.from_json(stored), self._context, further)
 
 
-def _same_as_before(composer: IssueComposer, draft: Draft) -> OutgoingMessage:
-    """The message; as before if it may have arrived and its subscriber has revoked its links since."""
-    message, version = composer.compose(draft), draft.subscriber.link_version
-    if draft.delivery.in_doubt and version and message.sha256 != draft.delivery.sha256:
-        return composer.compose(replace(draft, subscriber=replace(draft.subscriber, link_version=version - 1)))
-    return message
+def _is_to(draft: Draft, message: bytes) -> bool:
+    return f"\r\nTo: {draft.subscriber.email}\r\n".encode() in message
 
 
 def _check(message: OutgoingMessage, draft: Draft) -> None:
@@ -216,6 +231,7 @@ def compose_transactional(draft: Draft, context: MailContext) -> OutgoingMessage
     delivery, senders = draft.delivery, context.senders
     links, addresses = _links(draft, context), _addresses_of(context)
     renderer = context.renderer.speaking(draft.subscriber.preferences.language or context.language)
+    is_to_stranger = delivery.kind is Kind.NEW_ADDRESS
     headers = Headers(
         sender=senders.transactional,
         reply_to=senders.reply_to,
@@ -225,7 +241,8 @@ def compose_transactional(draft: Draft, context: MailContext) -> OutgoingMessage
         kind=delivery.kind,
         occasion=delivery.occasion,
         unsubscribe_url=links.unsubscribe_url,
-        unsubscribe_address=addresses.to_unsubscribe(draft.subscriber.id),
+        # Someone who has nothing to do with the subscription must not be able to end it.
+        unsubscribe_address="" if is_to_stranger else addresses.to_unsubscribe(draft.subscriber.id),
     )
     parts = renderer.render(delivery.kind, links, context.branding)
     message = message_bytes(parts, headers, first_of_each_kind(context.signers))
@@ -239,15 +256,21 @@ def _addresses_of(context: MailContext) -> SubscriberAddresses:
 
 
 def _links(draft: Draft, context: MailContext) -> SubscriberLinks:
-    subscriber, created_at = draft.subscriber, draft.delivery.created_at
+    subscriber, created_at, kind = draft.subscriber, draft.delivery.created_at, draft.delivery.kind
 
-    def link(path: str, purpose: Purpose) -> str:
-        token = sign(purpose, subscriber.id, created_at, context.link_keys, version=subscriber.link_version)
+    def link(path: str, purpose: Purpose, number: int = subscriber.id) -> str:
+        token = sign(purpose, number, created_at, context.link_keys, version=subscriber.link_version)
         return f"{context.branding.public_url}/{path}/{token}"
 
-    return SubscriberLinks(
+    links = SubscriberLinks(
         address=subscriber.email,
-        manage_url=link("preferences", Purpose.FRESH if KINDS[draft.delivery.kind].is_fresh else Purpose.MANAGE),
+        manage_url=link("preferences", Purpose.FRESH if KINDS[kind].is_fresh else Purpose.MANAGE),
         unsubscribe_url=link("u", Purpose.UNSUBSCRIBE),
-        confirm_url=link("confirm", Purpose.CONFIRM) if draft.delivery.kind is Kind.CONFIRMATION else "",
+        confirm_url=link("confirm", Purpose.CONFIRM) if kind is Kind.CONFIRMATION else "",
     )
+    if draft.change is None:
+        return links
+    side = Side.NEW if kind is Kind.NEW_ADDRESS else Side.OLD
+    url = link(f"address/{side}", side.purpose, draft.change.id)
+    links = replace(links, confirm_url=url, new_address=draft.change.new_email)
+    return replace(links, manage_url="", unsubscribe_url=url) if side is Side.NEW else links

@@ -45,6 +45,7 @@ class SubscriberLinks:
     unsubscribe_url: str
     confirm_url: str = ""
     feedback_url: str = ""  # in issues; followed by the path of a paper or of the issue
+    new_address: str = ""  # in emails about a change of address
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Chooses the papers of each claimed delivery. A retry repeats the selection of the first attempt."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cache
 from typing import Any
@@ -23,9 +23,11 @@ from digest.issues.selection import (
     selection_of,
 )
 from digest.ledger.deliveries import Delivery, skip_reason
-from digest.ledger.kinds import IssueStatus, Kind, SkipReason, SuppressionReason
+from digest.ledger.kinds import OF_CHANGES, IssueStatus, Kind, SkipReason, SuppressionReason
 from digest.mail.delivery.journal import Journal
 from digest.mail.message import Draft
+from digest.subscribers.address_change.change import AddressChange
+from digest.subscribers.address_change.store import changes_for
 from digest.subscribers.store import RECIPIENT, recipient_of
 from digest.subscribers.subscriber import Recipient
 
@@ -65,6 +67,7 @@ def choose(
     statuses = recipient_statuses(connection, claims)
     with_papers = [claim for claim in claims if claim.kind is not Kind.NOTICE]
     history_of = histories(connection, worker, with_papers, issues.get)
+    changes = _changes(connection, claims)
     for claim in claims:
         journal.making(claim.id)
         status = statuses[claim.id]
@@ -73,6 +76,8 @@ def choose(
             outcome.skipped[claim.id] = reason
         elif status.issue_status is IssueStatus.PAUSED:
             outcome.paused.append(claim.id)
+        elif status.subscriber is not None and claim.kind in OF_CHANGES:
+            _about_change(claim, status.subscriber, changes, outcome)
         elif status.subscriber is not None and claim.issue_id is None:
             outcome.drafts.append(Draft(claim, status.subscriber))
         elif status.subscriber is not None and claim.issue_id is not None and claim.kind is Kind.NOTICE:
@@ -82,6 +87,23 @@ def choose(
         elif status.subscriber is not None and claim.issue_id is not None:
             _choose_papers(claim, status.subscriber, issues.get(claim.issue_id), history_of[claim.id], outcome)
     return outcome
+
+
+def _about_change(
+    claim: Delivery, subscriber: Recipient, changes: Sequence[AddressChange], outcome: ClaimOutcome
+) -> None:
+    """Write to the address of the change that the claim names by its key; skip what is over by now."""
+    is_done, to_new = claim.kind is Kind.ADDRESS_CHANGED, claim.kind is Kind.NEW_ADDRESS
+    mine = [
+        each for each in changes if each.subscriber_id == subscriber.id and (each.changed_at is not None) is is_done
+    ]
+    fitting = [each for each in mine if claim.recipient == (each.new_key if to_new else each.old_key)]
+    if not fitting:
+        outcome.skipped[claim.id] = SkipReason.CHANGED
+        return
+    change = fitting[-1]
+    address = change.new_email if to_new else change.old_email
+    outcome.drafts.append(Draft(claim, replace(subscriber, email=address), change=change))
 
 
 def _choose_papers(
@@ -136,6 +158,11 @@ def recipient_statuses(connection: Connection, claims: Sequence[Delivery]) -> di
         )
         for claim in claims
     }
+
+
+def _changes(connection: Connection, claims: Sequence[Delivery]) -> list[AddressChange]:
+    ids = {claim.subscriber_id for claim in claims if claim.kind in OF_CHANGES and claim.subscriber_id is not None}
+    return changes_for(connection, ids) if ids else []
 
 
 @cache

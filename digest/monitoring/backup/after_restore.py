@@ -13,7 +13,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, delete, func, select, text, update
 
 from digest.database.engine import read_only, transaction
-from digest.database.tables import deliveries, heartbeats, issues, notices, sessions, subscribers
+from digest.database.tables import address_changes, deliveries, heartbeats, issues, notices, sessions, subscribers
 from digest.issues.audit import issue_label
 from digest.issues.issue import IssueSettings
 from digest.issues.store import NewIssue, add_issue, issue_id_on, set_status
@@ -101,7 +101,7 @@ def _reason(backup: Backup) -> str:
 
 def _use_new_numbers(connection: Connection) -> None:
     """Skip the numbers that may have been assigned after the backup: links and events contain them."""
-    for table in (subscribers, deliveries, issues):
+    for table in (subscribers, deliveries, issues, address_changes):
         highest = connection.execute(select(func.coalesce(func.max(table.c.id), 0))).scalar_one()
         if connection.dialect.name == "postgresql":
             number = func.nextval(func.pg_get_serial_sequence(table.name, "id")) + _NUMBERS_LOST

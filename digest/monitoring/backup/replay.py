@@ -16,6 +16,9 @@ from digest.ledger.queueing import new_row
 from digest.ledger.received import is_chosen
 from digest.ledger.replay_log import Coverage, Entry
 from digest.subscribers import store, subscriptions
+from digest.subscribers.address_change.change import ChangeOutcome
+from digest.subscribers.address_change.confirming import carry_out
+from digest.subscribers.address_change.store import change_between, keys_by_former
 from digest.subscribers.suppressions import SuppressionTerms, lift, suppress
 from digest.text import minute_of
 
@@ -29,6 +32,7 @@ class After:
     """The changes after a backup."""
 
     left: dict[str, bool] = field(default_factory=dict)  # by recipient key; False: subscribed again
+    moved: list[tuple[str, str]] = field(default_factory=list)  # the recipient keys of changed addresses, in order
     deleted: dict[str, str] = field(default_factory=dict)  # when, by recipient key
     suppressed: dict[str, tuple[str, str]] = field(default_factory=dict)  # reason and end; "" once lifted
     cut: set[tuple[str, str]] = field(default_factory=set)  # kind and date of each issue
@@ -41,6 +45,8 @@ def summarize(entries: Iterable[Mapping[str, Any]], at: datetime) -> After:
     for entry in sorted(entries, key=lambda entry: str(entry["at"])):
         if "key" in entry:
             _add_person(after, entry, at.isoformat())
+        elif entry["what"] == Entry.MOVED:
+            _add_move(after, entry["old"], entry["new"])
         elif entry["what"] == Entry.CUT:
             after.cut.add((entry["kind"], entry["day"]))
         elif entry["what"] in (Entry.SENT, Entry.UNSENT):
@@ -51,6 +57,13 @@ def summarize(entries: Iterable[Mapping[str, Any]], at: datetime) -> After:
                 for key in entry["to"]:
                     sent.pop(key, None)
     return after
+
+
+def _add_move(after: After, old: str, new: str) -> None:
+    """Add a change of address. It replaced anyone at the new one, so earlier entries about them do not count."""
+    after.moved.append((old, new))
+    after.deleted.pop(new, None)
+    after.left.pop(new, None)
 
 
 def _add_person(after: After, entry: Mapping[str, Any], backup_at: str) -> None:
@@ -106,15 +119,44 @@ class Repeated:
 
 
 def repeat(engine: Engine, after: After, now: datetime) -> Repeated:
-    """Repeat the changes."""
-    deleted = sum(_erase(engine, key, now) for key in sorted(after.deleted))
+    """Repeat the changes; of addresses first, since later entries name people by the keys of the new ones."""
+    unknown = {old: new for old, new in after.moved if not _move(engine, old, new, now)}
+    keys = {*after.deleted, *(old for old in unknown if _last(unknown, old) in after.deleted)}
+    deleted = sum(_erase(engine, key, now) for key in sorted(keys))
     unsubscribed = sum(_unsubscribe(engine, key, now) for key, has_left in after.left.items() if has_left)
     with transaction(engine) as connection:
         suppressed = sum(_suppress(connection, key, *terms, now) for key, terms in after.suppressed.items())
-        sent = sum(_close(connection, kind, day, to, now) for (kind, day), to in after.sent.items())
+        moved = keys_by_former(connection)
+        sent = 0
+        for (kind, day), to in after.sent.items():
+            also = {moved[key]: papers for key, papers in to.items() if key in moved and moved[key] not in to}
+            sent += _close(connection, kind, day, {**to, **also}, now)
         sent += transitions.close_restored(connection, deliveries.c.state == State.SENDING, now)
         transitions.requeue_all_claimed(connection, now)
     return Repeated(unsubscribed, deleted, suppressed, sent)
+
+
+def _move(engine: Engine, old: str, new: str, now: datetime) -> bool:
+    """Repeat a change of address. False for a subscriber whose new address is unknown, since the log does not hold it
+    and the backup has no request for it: they get no more email at the old one.
+    """
+    with transaction(engine) as connection:
+        change, subscriber = change_between(connection, old, new), store.by_key(connection, old, lock=True)
+        if subscriber is None or (change is not None and change.changed_at is not None):
+            return True
+        if change is not None and carry_out(connection, change, subscriber, now) is ChangeOutcome.CHANGED:
+            return True
+        subscriptions.end(connection, subscriber.id, now, "address changed after the backup")
+    return False
+
+
+def _last(moved: Mapping[str, str], key: str) -> str:
+    """The last of the keys that one was changed to."""
+    passed = {key}
+    while key in moved and moved[key] not in passed:
+        key = moved[key]
+        passed.add(key)
+    return key
 
 
 def _erase(engine: Engine, key: str, now: datetime) -> bool:

@@ -19,6 +19,7 @@ from digest.ledger.kinds import Kind, Status, SuppressionReason
 from digest.ledger.outbox import EventType, NewEvent, publish
 from digest.ledger.queueing import new_row
 from digest.subscribers import store
+from digest.subscribers.address_change.store import still_theirs
 from digest.subscribers.imports.people import ListedPerson
 from digest.subscribers.mailboxes import CONFIRMATION_LIMITS, Mailbox
 from digest.subscribers.subscriber import Consent, event_subject
@@ -62,6 +63,7 @@ class Decisions:
         self._decide_deleted(connection, deleted, batch)
         keys = [person.mailbox.key for person in people]
         stored = _values_of(connection, subscribers.c.key, subscribers.c.status, keys)
+        stored |= dict.fromkeys(still_theirs(connection, keys), Status.CONFIRMED)
         suppressed = _values_of(connection, suppressions.c.key, suppressions.c.reason, keys)
         new = []
         for person in people:

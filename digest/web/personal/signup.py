@@ -6,6 +6,7 @@ stored, which is the same work for every address, and carried out after the answ
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -150,7 +151,8 @@ async def _take(site: Site, request: Request, form: Form, page: str, words: Mess
 
 def _request_in(site: Site, request: Request, form: Form, page: str) -> tuple[FormRequest, EmailRequest]:
     """The request in the form, and the same as the limits see it."""
-    address, now, made = _address(site, form, page), clock.now(), value(form, form_time.FIELD)
+    address = typed_address(site, form, partial(site.pages.show, page), page == "subscribe")
+    now, made = clock.now(), value(form, form_time.FIELD)
     if made and not form_time.is_fit(made, site.keys, now):
         words = _("This form was sent too fast or was open for too long. Please click the button again.")
         raise EarlyAnswer(site.pages.show(page, 400, email=address, error=words, meant=""))
@@ -184,36 +186,39 @@ async def _carry_out(site: Site, request: FormRequest) -> None:
 
 
 def _too_many(site: Site, page: str, address: str, problem: TooMany) -> Response:
-    minutes = math.ceil(problem.seconds / 60)
-    if problem.scope in (LimitScope.CLIENT, LimitScope.NETWORK):
-        words = n_(
-            "Too many requests came from your network. Please try again in %(num)s minute.",
-            "Too many requests came from your network. Please try again in %(num)s minutes.",
-            num=minutes,
-        )
-    else:
-        words = n_(
-            "We’re getting too many requests right now. Please try again in %(num)s minute.",
-            "We’re getting too many requests right now. Please try again in %(num)s minutes.",
-            num=minutes,
-        )
-    answer = site.pages.show_typed(page, 429, address, error=words, meant="")
+    answer = site.pages.show_typed(page, 429, address, error=words_for(problem), meant="")
     answer.headers["Retry-After"] = str(math.ceil(problem.seconds))
     return answer
 
 
-def _address(site: Site, form: Form, page: str) -> str:
-    """The address that was typed. Raises EarlyAnswer: the page again with what is wrong with it."""
+def words_for(problem: TooMany) -> Message:
+    """The text for someone whose request is beyond a limit."""
+    minutes = math.ceil(problem.seconds / 60)
+    if problem.scope in (LimitScope.CLIENT, LimitScope.NETWORK):
+        return n_(
+            "Too many requests came from your network. Please try again in %(num)s minute.",
+            "Too many requests came from your network. Please try again in %(num)s minutes.",
+            num=minutes,
+        )
+    return n_(
+        "We’re getting too many requests right now. Please try again in %(num)s minute.",
+        "We’re getting too many requests right now. Please try again in %(num)s minutes.",
+        num=minutes,
+    )
+
+
+def typed_address(site: Site, form: Form, show: Callable[..., Response], is_to_subscribe: bool) -> str:
+    """The address that was typed. Raises EarlyAnswer: the form again, by `show`, with what is wrong with it."""
     typed, confirmed = value(form, "email"), value(form, "as_typed")
     try:
         address = normalise(confirmed or typed, site.settings.own_domains)
-        if page == "subscribe" and is_role(address):
+        if is_to_subscribe and is_role(address):
             raise BadAddress(_("This address belongs to a role, not to a person. Please use your own address."))
     except BadAddress as bad:
-        raise EarlyAnswer(site.pages.show(page, 400, email=typed[:254], error=bad.words, meant="")) from None
+        raise EarlyAnswer(show(400, email=typed[:254], error=bad.words, meant="")) from None
     meant = suggestion(address)
     if meant and not confirmed:
-        raise EarlyAnswer(site.pages.show(page, 400, email=address, error="", meant=meant))
+        raise EarlyAnswer(show(400, email=address, error="", meant=meant))
     return address
 
 

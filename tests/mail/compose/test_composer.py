@@ -182,7 +182,7 @@ def test_each_readers_links_are_their_own() -> None:
         assert opened == {(Purpose.MANAGE, number), (Purpose.UNSUBSCRIBE, number), (Purpose.CONFIRM, None),
                           (Purpose.FEEDBACK, number), (Purpose.FEEDBACK, None), (Purpose.FRESH, None),
                           (Purpose.MANAGE, None), (Purpose.UNSUBSCRIBE, None), (Purpose.FEED, None),
-                          (Purpose.LIST, None)}  # fmt: skip
+                          (Purpose.LIST, None), (Purpose.OLD_ADDRESS, None), (Purpose.NEW_ADDRESS, None)}  # fmt: skip
 
 
 # --- what cannot be made ---

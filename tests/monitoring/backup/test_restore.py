@@ -11,9 +11,12 @@ from digest.issues.publish import publish
 from digest.ledger import events
 from digest.mail.pauses import EVERYTHING, NotSettled, resume
 from digest.settings import settings
-from digest.subscribers import subscriptions
+from digest.subscribers import store, subscriptions
+from digest.subscribers.address_change.change import Side
+from digest.subscribers.address_change.confirming import confirm_change
 from digest.subscribers.suppressions import suppress_by_hand
 from tests.mail.delivery.builders import SEVEN
+from tests.subscribers.address_change.builders import ask
 from tests.support.scenario import DAY, PLAN, add_papers, cut
 
 TOMORROW = SEVEN + timedelta(days=1)
@@ -113,3 +116,42 @@ def test_todays_issue_is_not_cut_again_without_the_replay_log(installation, peop
     assert not cut(installation.engine).created
     installation.deliver()
     assert set(installation.mailed.values()) == {1}
+
+
+@pytest.mark.parametrize("backed_up", ["before the request", "before the confirmation", "after the change"])
+def test_an_address_that_was_changed_after_the_backup_gets_no_more_email(installation, people, backed_up):
+    """The log names no address: only a request in the backup tells the new one."""
+    engine, (mover, deleted) = installation.engine, (people[address] for address in LEAVERS[:2])
+    if backed_up == "before the request":
+        installation.backup()
+    changes = [ask(engine, mover, SEVEN, "moved@new.example"), ask(engine, deleted, SEVEN, "deleted@new.example")]
+    if backed_up == "before the confirmation":
+        installation.backup()
+    cut(engine)
+    for change in changes:
+        for side in Side:
+            confirm_change(engine, change.id, side, SEVEN, "")
+    if backed_up == "after the change":
+        installation.backup()
+    installation.deliver(5)
+    subscriptions.erase(engine, deleted.id, SEVEN)
+    before = set(issues_to(installation))
+    assert len(before) < 35
+    assert installation.restore()["uncovered"] == ""
+    cut(installation.engine)
+    installation.run("settle", "--send", "--yes")
+    installation.deliver()
+    assert len(issues_to(installation)) == len(set(issues_to(installation)))
+    old = {mover.email, deleted.email, "deleted@new.example"}
+    everyone = people.keys() - old
+    assert set(issues_to(installation)) - {"deleted@new.example"} == (
+        everyone | ({"moved@new.example"} & before if backed_up == "before the request" else {"moved@new.example"})
+    )
+    with read_only(installation.engine) as connection:
+        assert store.by_key(connection, changes[1].old_key) is None, "who was deleted under a new address is deleted"
+        assert store.by_key(connection, changes[1].new_key) is None
+
+
+def issues_to(installation):
+    """The addresses that got an issue."""
+    return [message.rcpt_tos[0] for message in installation.server.taken if b"Message-ID: <digest." in message.content]

@@ -1,0 +1,1 @@
+"""Changes of a subscriber's address, which both addresses confirm."""
