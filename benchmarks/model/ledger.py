@@ -1,7 +1,6 @@
 """The steps of a worker that change the ledger, each as digest/mail/delivery/worker.py takes it."""
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from datetime import timedelta
@@ -12,6 +11,7 @@ from digest.database.engine import read_only, transaction
 from digest.issues.publish import halt
 from digest.ledger import sending, transitions
 from digest.ledger.kinds import IssueStatus, SkipReason
+from digest.ledger.received import packed_ranks
 from digest.ledger.sending import MessageRecord
 from digest.mail.delivery import outcome
 from digest.mail.delivery.choose import recipient_statuses
@@ -90,11 +90,11 @@ class Ledger:
 
     def _message(self, name: ClaimName) -> MessageRecord:
         claim = self.world.claim(name)
-        selection = json.dumps(claim.selection or {"picks": [["2603.00001", ""]], "left_out": 0, "language": "en"})
+        picks = claim.picks or packed_ranks([1])
         made_anew = f" once more {claim.attempts}" if self.rules.without == "retry" else ""
-        content = f"{claim.id} {claim.date.isoformat()} {selection}{made_anew}"
+        content = f"{claim.id} {claim.date.isoformat()} {picks.hex()}{made_anew}"
         sha256 = hashlib.sha256(content.encode()).hexdigest()
-        return MessageRecord(claim.id, f"{claim.id}@example.org", sha256, DAY, selection)
+        return MessageRecord(claim.id, f"{claim.id}@example.org", sha256, DAY, picks)
 
     def record(self, rows: int, worker: int, wire: Sequence[Wire], twice: bool) -> int:
         receipts = [receipt_of(reply(message.id, message.code)) for message in wire]

@@ -1,7 +1,6 @@
 """The ledger as a value: the product's functions run on a database in memory, which is set to any earlier rows."""
 
 import fcntl
-import json
 import random
 import shutil
 import tempfile
@@ -117,8 +116,8 @@ class World:
 
     def keep(self, claim: Delivery) -> tuple[Any, ...]:
         """A name for a claim, equal for equal claims."""
-        chosen = json.dumps(claim.selection)
-        name = (claim.id, claim.attempts, claim.crashes, claim.in_doubt, claim.sha256, claim.date.isoformat(), chosen)
+        sent_before = (claim.sha256, claim.date.isoformat(), claim.picks)
+        name = (claim.id, claim.attempts, claim.crashes, claim.in_doubt, *sent_before)
         self._claims[name] = claim
         return name
 
