@@ -22,10 +22,9 @@ from digest.issues.selection import (
     papers_for,
     selection_of,
 )
-from digest.issues.selection.history import pool_profiles
+from digest.issues.selection.history import papers_by_rank, pool_profiles
 from digest.issues.selection.picks import AFFINITY
 from digest.issues.selection.selection import NO_PROFILE
-from digest.issues.store import papers_by_rank
 from digest.ledger import events
 from digest.ledger.deliveries import may_arrive
 from digest.ledger.kinds import WITH_PAPERS, SkipReason, State

@@ -167,13 +167,6 @@ def ranked_with(connection: Connection, issue: Issue, paper_ids: Collection[str]
     return ranked | {row["paper_id"]: _ranked_of(row) for row in rows if row["paper_id"] in missing}
 
 
-def papers_by_rank(connection: Connection, issue_id: int) -> dict[int, str]:
-    """Return the ids of an issue's papers, the best and all others that are kept."""
-    best = select(issue_papers.c.rank, issue_papers.c.paper_id).where(issue_papers.c.issue_id == issue_id)
-    ids = {row.rank: row.paper_id for row in connection.execute(best)}
-    return ids | {row["rank"]: row["paper_id"] for row in rows_in(pool_content(connection, issue_id))}
-
-
 def bare_issues(connection: Connection, limit: int, before: int | None = None) -> list[Issue]:
     """Read issues of every kind without their papers, cut last first; only those with a number below `before`."""
     query = select(issues) if before is None else select(issues).where(issues.c.id < before)

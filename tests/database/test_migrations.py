@@ -11,7 +11,8 @@ from digest.database.engine import connect, read_only, transaction
 from digest.database.migrate import NewerDatabase, configuration, migrate, steps_from_nothing, why_not_current
 from digest.database.tables import deliveries, issue_totals, issues, metadata, subscribers, validators, votes
 from digest.issues.selection import Pick, Selection, packed_selection
-from digest.issues.store import papers_by_rank, settings_of
+from digest.issues.selection.history import papers_by_rank
+from digest.issues.store import settings_of
 from digest.ledger import events
 from digest.ledger.kinds import Kind, SkipReason, State, Status, SuppressionReason
 from digest.ledger.queueing import NewDelivery, queue_delivery

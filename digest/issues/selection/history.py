@@ -7,15 +7,16 @@ from datetime import date, timedelta
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, select
 
 from digest.database.engine import read_only
+from digest.database.tables import issue_papers
 from digest.issues.issue import Issue
 from digest.issues.profiles import Neighbour, Profile, affinities_of, profiles_of
 from digest.issues.selection.interests import set_of
 from digest.issues.selection.picks import AFFINITY, Selection
 from digest.issues.selection.selection import NO_PROFILE, Pool, PoolProfile
-from digest.issues.store import issue_by_id, papers_by_rank
+from digest.issues.store import issue_by_id, pool_content, rows_in
 from digest.language import Languages
 from digest.ledger.deliveries import Delivery
 from digest.ledger.kinds import IssueKind, SkipReason
@@ -165,6 +166,13 @@ def profile_from(pool: Pool, affinity: Mapping[str, float], neighbours: Mapping[
     close = {index for index, value in enumerate(points) if pool.is_close(value)}
     close |= liked.keys() if pool.by_score else set()
     return PoolProfile(points if any(points) else (), set_of(close), neighbours=lambda _chosen: liked)
+
+
+def papers_by_rank(connection: Connection, issue_id: int) -> dict[int, str]:
+    """The ids of an issue's papers, the best and all others that are kept."""
+    best = select(issue_papers.c.rank, issue_papers.c.paper_id).where(issue_papers.c.issue_id == issue_id)
+    ids = {row.rank: row.paper_id for row in connection.execute(best)}
+    return ids | {row["rank"]: row["paper_id"] for row in rows_in(pool_content(connection, issue_id))}
 
 
 def oldest_day(issue: Issue) -> date:

@@ -16,7 +16,8 @@ from digest.issues.editing import MOST_PINNED, BadChoice, Choice, EditorialChoic
 from digest.issues.issue import Issue
 from digest.issues.publish import publish, upcoming
 from digest.issues.reasons import place_of
-from digest.issues.store import issue_on, papers_by_rank
+from digest.issues.selection.history import papers_by_rank
+from digest.issues.store import issue_on
 from digest.ledger import events
 from digest.ledger.kinds import IssueKind
 from digest.ledger.received import ranks_of

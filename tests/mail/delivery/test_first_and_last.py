@@ -10,7 +10,8 @@ from digest.database.engine import read_only, transaction
 from digest.database.tables import deliveries
 from digest.issues import first_issue
 from digest.issues.selection import selection_of
-from digest.issues.store import issue_on, papers_by_rank
+from digest.issues.selection.history import papers_by_rank
+from digest.issues.store import issue_on
 from digest.ledger import queueing, sending
 from digest.ledger.deliveries import find
 from digest.ledger.kinds import IssueKind, Kind, SkipReason, SuppressionReason
