@@ -264,10 +264,10 @@ def erase_names(connection: Connection, which: ColumnElement[bool]) -> None:
 
 
 def move_recipient(connection: Connection, old: str, new: str, now: datetime) -> None:
-    """Give the deliveries of a recipient to another key of their subscriber, except emails about that change.
+    """Give a recipient's deliveries to another key of the same subscriber, except emails about that change.
 
     Claimed deliveries are taken back, since they may be composed for the old address: the last check of their worker
-    refuses them. Those on the wire stay there. Where the new key has the delivery of an issue already, the old one
+    refuses them. Those on the wire stay there. If the new key has the delivery of an issue already, the old one
     keeps its own, which is skipped if the other may have arrived.
     """
     mine = and_(deliveries.c.recipient == old, deliveries.c.kind.not_in(OF_CHANGES))

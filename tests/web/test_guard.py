@@ -164,9 +164,8 @@ def test_the_log_never_shows_a_token_or_an_address(visit: Visit) -> None:
     with structlog.testing.capture_logs() as logs:
         subscriber = visit.subscribed()
         tokens = [visit.token(purpose, subscriber) for purpose in Purpose]
-        for page, token in zip(
-            ("confirm", "preferences", "preferences", "u", "list", "list", "feedback"), tokens, strict=True
-        ):
+        pages = ("confirm", "preferences", "preferences", "u", "list", "list", "address/old", "address/new", "feedback")
+        for page, token in zip(pages, tokens, strict=True):
             visit.browser.get(f"/{page}/{token}")
             visit.browser.post(f"/{page}/{token}/extra")
     requests = [entry for entry in logs if entry["event"] == "request"]
