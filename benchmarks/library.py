@@ -9,7 +9,8 @@ the client keeps the pauses that the real ones ask for. Then an issue of a recor
 
 Prints the seconds from the upload until everything is looked up, until there is a profile, and until a list is chosen;
 the requests and how many named something that an earlier one had named; and papers in the list that are like the
-library. Exits with 1 if that takes more than two minutes (without --kill), an entry is left, or no paper of the list is like it.
+library. Exits with 1 if that takes more than two minutes (without --kill), an entry is left, or no paper of the list is
+like it.
 """
 
 import argparse
