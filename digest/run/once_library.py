@@ -51,7 +51,7 @@ def read_library_file(file: Path | None, zotero: str = "") -> OnceLibrary | None
 def learn_library(
     engine: Engine, settings: Settings, subscriber_id: int, brought: OnceLibrary, say: Callable[[str], None]
 ) -> None:
-    """Look the library up and fit a space. What no service answers for waits for the next run. Raises BadLibrary."""
+    """Look the library up and fit a space. Entries without an answer wait for the next run. Raises BadLibrary."""
     now = clock.now()
     try:
         if brought.content:

@@ -28,8 +28,8 @@ class Neighbour(NamedTuple):
 
 
 def clearly_close(liked: int) -> float:
-    """Return the affinity from which nearly all papers are on the subject of so many liked ones: four standard
-    deviations, and more where few are liked, which leaves open what they have in common.
+    """Return the affinity that makes a paper clearly like so many liked ones: four standard deviations, more if they
+    are few, because then it is open what they have in common.
     """
     return math.tanh((_CLEARLY + _FEW / max(liked, 1)) / SCALE)
 

@@ -33,7 +33,7 @@ from digest.papers.paper import Paper, RankedPaper
 from digest.subscribers.subscriber import Balance, Preferences
 
 RULES = "the day's and their own, 2"  # issues record it, so that lists of an earlier version are replayed by its rules
-_RULES_1 = "the day's and their own, 1"  # as now, but one measure of what is clearly like the liked papers
+_RULES_1 = "the day's and their own, 1"  # as now, but with one CLEARLY_CLOSE for all
 _INTERESTS = frozenset(map(str, InterestKind))
 _CLOSE_BEFORE = 0.25  # when affinities were cosines
 # Days in which the papers without votes were first seen that an issue has for everyone. An hour more than the time

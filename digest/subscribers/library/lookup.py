@@ -34,7 +34,7 @@ _WAITS_FOR = timedelta(days=3)  # for a service to answer
 _REQUESTS = 20  # in one run, after which others have their turn
 _PAGES = 1  # of each library at Zotero, in one run
 _LATE = 1_000  # entries that are given up together
-_SET_APART = 3  # failures in a row whose entries are set apart: then it is the service, not an entry
+_SET_APART = 3  # failures in a row whose entries come last; more mean that the service is down
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from digest.subscribers.library.store import COLUMNS, EntryState, StoredEntry, Z
 
 
 class Queue(StrEnum):
-    """How an entry is looked up next."""
+    """The next step of looking an entry up."""
 
     NUMBER = "number"  # or an address that a source may have listed
     DOI = "doi"

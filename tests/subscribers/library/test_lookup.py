@@ -47,7 +47,7 @@ class Catalogues(Replay):
         return Reply(f'<feed xmlns="http://www.w3.org/2005/Atom">{feed}</feed>'.encode())
 
     def asked_for(self):
-        """How many times each number, DOI and title was asked for."""
+        """Count the requests for each number, DOI and title."""
         queries = [parse_qs(urlsplit(target).query) for target, _headers in self.asked]
         numbers = [number for query in queries for number in query.get("id_list", [""])[0].split(",")]
         phrases = [phrase for query in queries for phrase in query.get("search_query", [""])[0].split(" OR ")]
