@@ -17,7 +17,7 @@ import pytest
 from digest.run import processes
 from tests.support.servers_used import ran_on
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 
 DIGEST = [sys.executable, "-P", "-m", "digest"]
 PARTS = {"valkey", "mail", "web", "worker", "scheduler"}
@@ -68,7 +68,7 @@ def test_with_a_source_that_answers_the_papers_are_live_and_ctrl_c_stops_every_p
     with (tmp_path / "output").open("wb") as output:
         demo = processes.start([*DIGEST, "up", "--demo"], environment=closed, output=output)
     try:
-        assert processes.wait_until(lambda: "Ctrl-C" in text_of(tmp_path / "output"), seconds=90)
+        assert processes.wait_until(lambda: "Ctrl-C" in text_of(tmp_path / "output"), seconds=180)
         digests = digests_in(tmp_path / "data" / "demo" / "inbox")
         assert [b"A study of reasoning" in file.read_bytes() for file in digests] == [True] * 3
         assert not any(SAMPLE in file.read_bytes() for file in digests)

@@ -59,7 +59,8 @@ def test_an_installed_wheel_does_the_demo_without_the_checkout_until_it_is_termi
     with (tmp_path / "output").open("wb") as output:
         demo = processes.start(command, environment=environment, output=output)
     try:
-        wait_for(lambda: "Ctrl-C" in text_of(tmp_path / "output") or demo.poll() is not None, 120, "the demo")
+        wait_for(lambda: "Ctrl-C" in text_of(tmp_path / "output") or demo.poll() is not None, 180, "the demo")
+        assert demo.poll() is None, text_of(tmp_path / "output")
         assert len(digests_in(tmp_path / "data" / "demo" / "inbox")) == 3
         assert len(left_behind(tmp_path)) >= len(PARTS)
         demo.send_signal(signal.SIGTERM)

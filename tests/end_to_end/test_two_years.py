@@ -145,6 +145,7 @@ def live(schedulers: list[Jobs], clock, period: Period) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(400)  # it takes 15 seconds of CPU time
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)  # on SQLite with `make soak`
 @pytest.mark.parametrize("period", WEEKS_OF_CHANGES, ids=["spring", "autumn"])
 def test_five_schedulers_cut_one_issue_a_date_and_no_subscriber_misses_a_day(
