@@ -64,7 +64,7 @@ def wait_for_the_issue(engine, issue_id, redis_url):
     wait_for(is_over, PATIENCE, "the end of the issue")
 
 
-def test_a_worker_that_was_stopped_for_longer_than_its_lease_sends_nothing_more_of_it(
+def test_a_worker_that_was_stopped_for_longer_than_its_lease_doubles_at_most_what_it_was_sending(
     environment, postgresql_url, redis_url, smtp_server, start_digest
 ):
     engine = connect(postgresql_url)
@@ -74,9 +74,9 @@ def test_a_worker_that_was_stopped_for_longer_than_its_lease_sends_nothing_more_
     wait_for(lambda: len(smtp_server.taken) >= 5, PATIENCE, "the first messages")
     os.kill(stopped.pid, signal.SIGSTOP)
     with transaction(engine) as connection:
-        held = deliveries.c.state.in_([State.CLAIMED, State.SENDING])
-        ended = connection.execute(update(deliveries).where(held).values(lease_until=deliveries.c.created_at)).rowcount
-    assert ended > CONNECTIONS
+        sending = connection.execute(_end_leases(State.SENDING)).rowcount
+        claimed = connection.execute(_end_leases(State.CLAIMED)).rowcount
+    assert sending + claimed > 0
     other = start_digest("worker", DIGEST_DATABASE_URL=postgresql_url)
     wait_for_the_issue(engine, issue, redis_url)
     os.kill(stopped.pid, signal.SIGCONT)
@@ -85,11 +85,15 @@ def test_a_worker_that_was_stopped_for_longer_than_its_lease_sends_nothing_more_
         worker.wait(PATIENCE)
     copies = Counter(taken.rcpt_tos[0] for taken in smtp_server.taken)
     assert len(copies) == SUBSCRIBERS
-    assert copies.total() - SUBSCRIBERS <= CONNECTIONS
+    assert copies.total() - SUBSCRIBERS <= sending, "its journal is locked, so each of these may have arrived"
     contents = {(taken.rcpt_tos[0], taken.content) for taken in smtp_server.taken}
     assert len(contents) == SUBSCRIBERS, "a second copy is the same bytes"
     assert counts(engine, issue).accepted == SUBSCRIBERS
     engine.dispose()
+
+
+def _end_leases(state):
+    return update(deliveries).where(deliveries.c.state == state).values(lease_until=deliveries.c.created_at)
 
 
 @pytest.fixture
