@@ -1,4 +1,4 @@
-"""Rules for each state, each step and each end. A check returns the first rule that is broken, or "".
+"""Rules for each state, each step and each end. A check returns the first broken rule, or "".
 
 I1 nobody is lost · I2 no copy without a doubt, and none at all under `hold` · I3 all copies are the same bytes ·
 I5 nothing is marked after an unsubscribe or a cancellation · I7 an end is always reachable · I8 only what was in doubt

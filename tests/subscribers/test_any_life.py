@@ -26,7 +26,7 @@ lives = count()
 
 @dataclass
 class Person:
-    """The expected state. `status` is None before they sign up and once they are deleted."""
+    """The expected state. Without a `status` they have not signed up, or were deleted."""
 
     status: str | None = None
     had_confirmed: bool = False
