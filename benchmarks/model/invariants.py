@@ -19,11 +19,11 @@ def broken_by_step(rules: Rules, before: State, after: State, first_id: int) -> 
             if before.cancelled or (before.unsubscribed and message.id == first_id):
                 return f"I5: {message.id} is sent after its subscriber left or its issue was cancelled"
     for place, copies in enumerate(after.arrived):
-        if len(set(copies)) > 1:
-            return f"I3: the copies of {first_id + place} differ"
         allowed = 1 if rules.hold else 1 + after.doubts[place]
         if len(copies) > allowed:
             return f"I2: {first_id + place} has arrived {len(copies)} times, and {allowed} are allowed"
+        if len(set(copies)) > 1:
+            return f"I3: the copies of {first_id + place} differ"
     return ""
 
 
