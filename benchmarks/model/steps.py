@@ -54,8 +54,8 @@ class Steps:
                 rows = self.ledger.settle(state.rows, number)
                 yield f"{name} requeues what it still holds", _with(state, number, rows=rows, phase=Phase.CLEARING)
             case Phase.CLEARING:
-                clear = {"phase": Phase.IDLE, "journal": (), "stalled": False}
-                yield f"{name} empties its journal", _with(state, number, **clear)
+                after = _with(state, number, phase=Phase.IDLE, journal=(), stalled=False)
+                yield f"{name} empties its journal", after
 
     def _claims(self, state: State, number: int, name: str) -> Iterator[Next]:
         for limit in range(1, self.rules.messages + 1):
