@@ -141,7 +141,7 @@ def languages(data: bytes) -> None:
 
 
 def replies(data: bytes) -> None:
-    """A mail server's side of a conversation, and the meaning of each reply."""
+    """Replies of a mail server, and their meaning."""
     whole, cut = _replies([data]), _replies([data[at : at + 1] for at in range(len(data))])
     assert whole == cut  # however the network cut it
     for code, text in whole:

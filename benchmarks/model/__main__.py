@@ -20,7 +20,7 @@ from benchmarks.installation import progress
 from benchmarks.model.search import Found, Search
 from benchmarks.model.state import PROTECTIONS, Rules
 
-_SIZES = ((2, 0), (1, 1))  # messages, and faults besides the crash
+_SIZES = ((2, 0), (1, 1))  # messages; faults, not counting the crash
 
 
 def main() -> None:
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--without", choices=PROTECTIONS, default="", help=f"take a protection out ({about})")
     parser.add_argument("--policy", choices=("resend", "hold"), help="what becomes of a message in doubt (both)")
     parser.add_argument("--messages", type=int, help="one search, with so many (2)")
-    parser.add_argument("--faults", type=int, help="one search, with so many besides the crash (0)")
+    parser.add_argument("--faults", type=int, help="one search, with so many, not counting the crash (0)")
     parser.add_argument(
         "--people", type=int, default=1, help="2: an unsubscribe and a cancellation, instead of one (1)"
     )
