@@ -34,7 +34,7 @@ test: .venv/.dev ## all tests; says what ran on which server, and what was skipp
 soak: .venv/.dev ## what takes an hour: real time-outs, random faults, ten thousand messages (ARGS="--soak-minutes 60")
 	@$(BIN)/python -m pytest tests/soak --soak $(ARGS)
 
-model: .venv/.dev ## every interleaving of two workers, a crash and a fault, by the product's own steps (ARGS="--without journal")
+model: .venv/.dev ## every order of two workers, a crash and a fault, by the product's own steps (ARGS="--without journal")
 	@$(BIN)/python -m benchmarks.model $(ARGS)
 
 FUZZED := tests/ledger/test_both_databases.py tests/ledger/test_totals.py tests/subscribers/test_any_life.py

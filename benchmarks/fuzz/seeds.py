@@ -1,4 +1,4 @@
-"""What the runs begin with: a few inputs of each kind, and recorded ones where they are on this machine."""
+"""The first inputs of the runs: a few of each kind, and recorded data if this machine has it."""
 
 import gzip
 import json

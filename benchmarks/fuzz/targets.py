@@ -120,7 +120,7 @@ def texts(data: bytes) -> None:
 
 
 def addresses(data: bytes) -> None:
-    """What people type as their address."""
+    """Addresses as people type them."""
     with suppress(BadAddress):
         found = normalise(data.decode("utf-8", "replace"))
         _check_address(found)
@@ -141,7 +141,7 @@ def languages(data: bytes) -> None:
 
 
 def replies(data: bytes) -> None:
-    """A mail server's side of a conversation, and what each reply means."""
+    """Replies of a mail server, and their meaning."""
     whole, cut = _replies([data]), _replies([data[at : at + 1] for at in range(len(data))])
     assert whole == cut  # however the network cut it
     for code, text in whole:

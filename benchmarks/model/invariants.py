@@ -1,8 +1,8 @@
-"""What must hold in each state, after each step, and at each end. Returns the first rule that is broken, or "".
+"""Rules for each state, each step and each end. A check returns the first broken rule, or "".
 
-I1 nobody is lost · I2 no copy without a doubt, and none at all under `hold` · I3 all copies are the same bytes ·
+I1 no recipient is lost · I2 no copy without a doubt, and none at all under `hold` · I3 all copies are the same bytes ·
 I5 nothing is marked after an unsubscribe or a cancellation · I7 an end is always reachable · I8 only what was in doubt
-waits for the operator. I4 (nobody gets another's message), I6 (errors about the sender) and I9 (memory) need what the
+waits for the operator. I4 (no message reaches another recipient), I6 (errors about the sender) and I9 (memory) need what the
 model leaves out: composing, the text of replies, and processes.
 """
 
@@ -19,11 +19,11 @@ def broken_by_step(rules: Rules, before: State, after: State, first_id: int) -> 
             if before.cancelled or (before.unsubscribed and message.id == first_id):
                 return f"I5: {message.id} is sent after its subscriber left or its issue was cancelled"
     for place, copies in enumerate(after.arrived):
-        if len(set(copies)) > 1:
-            return f"I3: the copies of {first_id + place} differ"
         allowed = 1 if rules.hold else 1 + after.doubts[place]
         if len(copies) > allowed:
             return f"I2: {first_id + place} has arrived {len(copies)} times, and {allowed} are allowed"
+        if len(set(copies)) > 1:
+            return f"I3: the copies of {first_id + place} differ"
     return ""
 
 

@@ -13,7 +13,7 @@ _EVERY = 20_000  # states between two lines of progress
 
 @dataclass(slots=True)
 class Found:
-    """What a search explored, and the shortest way to a broken rule."""
+    """The extent of a search, and the shortest way to a broken rule."""
 
     states: int = 0
     transitions: int = 0

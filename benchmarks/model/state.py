@@ -1,4 +1,4 @@
-"""What one moment of the model consists of. Everything is a plain value, so that equal states are one."""
+"""The state of the model. Everything in it is a plain value, so that equal states are found to be equal."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,7 +10,7 @@ ClaimName = tuple[Any, ...]
 
 
 class Phase(StrEnum):
-    """Where a worker is between two steps."""
+    """The position of a worker between two steps."""
 
     IDLE = "idle"
     CLAIMED = "claimed"
@@ -24,7 +24,7 @@ class Phase(StrEnum):
 
 
 class Step(StrEnum):
-    """How far a message is that its worker has marked."""
+    """The progress of a message that its worker has marked."""
 
     MARKED = "marked"
     BEGUN = "begun"

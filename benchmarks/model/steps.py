@@ -54,8 +54,8 @@ class Steps:
                 rows = self.ledger.settle(state.rows, number)
                 yield f"{name} requeues what it still holds", _with(state, number, rows=rows, phase=Phase.CLEARING)
             case Phase.CLEARING:
-                idle = _with(state, number, phase=Phase.IDLE, journal=(), stalled=False)
-                yield f"{name} empties its journal", idle
+                after = _with(state, number, phase=Phase.IDLE, journal=(), stalled=False)
+                yield f"{name} empties its journal", after
 
     def _claims(self, state: State, number: int, name: str) -> Iterator[Next]:
         for limit in range(1, self.rules.messages + 1):
@@ -258,7 +258,7 @@ def _with(state: State, number: int, rows: int | None = None, **change: object) 
 
 
 def _settled(worker: Worker) -> Worker:
-    """The same, or about to settle if nothing is left to send: a step of its own would change nothing that counts."""
+    """Let a worker settle at once when nothing is left to send: a separate step would only multiply states."""
     is_done = worker.phase is Phase.READY and not worker.drafts and not worker.wire
     return worker._replace(phase=Phase.SETTLING) if is_done else worker
 

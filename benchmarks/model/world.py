@@ -28,7 +28,7 @@ _LAPSE = f"UPDATE deliveries SET lease_until = '{_OVER}' WHERE lease_until IS NO
 
 
 class Row(NamedTuple):
-    """What the model reads of a delivery."""
+    """The part of a delivery that the model reads."""
 
     id: int
     state: str
@@ -208,7 +208,7 @@ def locked(file: Path) -> Iterator[None]:
 
 
 def reply(delivery_id: int, code: int | None) -> Reply:
-    """What a mail server answers to the final dot; None: the connection ended. 0: nothing was sent."""
+    """A reply to the final dot. Code None: the connection ended; 0: nothing was sent."""
     if code == 0:
         return Reply(delivery_id, Phase.WAITING, None, "the window is too old", MORNING)
     texts = {250: "2.0.0 queued", 451: "4.3.0 later", None: "the connection was lost"}

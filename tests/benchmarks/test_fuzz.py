@@ -1,4 +1,4 @@
-"""Everything that reads strangers' bytes takes its seeds, pieces of them, and whatever a long run has found."""
+"""Each reader of strangers' bytes handles its seeds, damaged seeds, and the inputs that a long run found."""
 
 from itertools import islice
 

@@ -1,4 +1,4 @@
-"""Whatever people do in whatever order, each subscription is what a simple model of it says."""
+"""A subscription agrees with a simple model of it, whatever people do in any order."""
 
 import os
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ lives = count()
 
 @dataclass
 class Person:
-    """What must be so. `status` is None before they sign up and once they are deleted."""
+    """The expected state. Without a `status` they have not signed up, or were deleted."""
 
     status: str | None = None
     had_confirmed: bool = False
