@@ -141,7 +141,7 @@ def languages(data: bytes) -> None:
 
 
 def replies(data: bytes) -> None:
-    """Replies of a mail server, and their meaning."""
+    """SMTP replies, however the network cuts them."""
     whole, cut = _replies([data]), _replies([data[at : at + 1] for at in range(len(data))])
     assert whole == cut  # however the network cut it
     for code, text in whole:

@@ -2,8 +2,8 @@
 
 I1 no recipient is lost · I2 no copy without a doubt, and none at all under `hold` · I3 all copies are the same bytes ·
 I5 nothing is marked after an unsubscribe or a cancellation · I7 an end is always reachable · I8 only what was in doubt
-waits for the operator. I4 (no message reaches another recipient), I6 (errors about the sender) and I9 (memory) need what the
-model leaves out: composing, the text of replies, and processes.
+waits for the operator. I4 (no message reaches another recipient), I6 (errors about the sender) and I9 (memory)
+need what the model leaves out: composing, the text of replies, and processes.
 """
 
 from collections.abc import Sequence
