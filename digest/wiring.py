@@ -26,6 +26,7 @@ from digest.papers.sources.source import Source
 from digest.settings import Settings
 from digest.settings.composing import languages, replay_log
 from digest.settings.composing import mail_context as mail_context
+from digest.settings.composing import plan as plan
 from digest.settings.composing import signers as signers
 from digest.smtp import Sender, Timeouts
 from digest.subscribers.library.lookup import Libraries
