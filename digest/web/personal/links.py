@@ -101,6 +101,10 @@ def feedback_link(site: TheSite, token: str) -> PersonalLink:
     link = open_link(site, Purpose.FEEDBACK, token)
     if link is None:
         raise _lost(site)
+    return _unless_expired(link)
+
+
+def _unless_expired(link: PersonalLink) -> PersonalLink:
     if link.token.has_expired(FEEDBACK_FOR, clock.now()):
         title, words = _("This link has expired"), _("Nothing has changed. Use the links in a more recent email.")
         raise EarlyAnswer(link.pages.say(title, words, status=410))
@@ -108,8 +112,11 @@ def feedback_link(site: TheSite, token: str) -> PersonalLink:
 
 
 def _fresh_or_feedback_link(site: TheSite, token: str) -> PersonalLink:
-    fresh = open_link(site, Purpose.FRESH, token)
-    return fresh if fresh and fresh.is_fresh else feedback_link(site, token)
+    """A feedback link, or one that was emailed on request lately."""
+    link = open_link(site, Purpose.FEEDBACK, token) or open_link(site, Purpose.FRESH, token)
+    if link is None or (link.purpose is Purpose.FRESH and not link.is_fresh):
+        raise _lost(site)
+    return _unless_expired(link)
 
 
 def _link_for(purpose: Purpose) -> Callable[[Site, str], PersonalLink]:
