@@ -9,7 +9,8 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
+from sqlalchemy.exc import OperationalError
 
 from digest import hints
 from digest.database.engine import connect, read_only, transaction
@@ -72,10 +73,7 @@ def test_a_worker_that_was_stopped_for_longer_than_its_lease_doubles_at_most_wha
     stopped = start_digest("worker", DIGEST_DATABASE_URL=postgresql_url)
     hints.hint(redis_url)
     wait_for(lambda: len(smtp_server.taken) >= 5, PATIENCE, "the first messages")
-    os.kill(stopped.pid, signal.SIGSTOP)
-    with transaction(engine) as connection:
-        sending = connection.execute(_end_leases(State.SENDING)).rowcount
-        claimed = connection.execute(_end_leases(State.CLAIMED)).rowcount
+    sending, claimed = stop_and_end_leases(stopped.pid, engine)
     assert sending + claimed > 0
     other = start_digest("worker", DIGEST_DATABASE_URL=postgresql_url)
     wait_for_the_issue(engine, issue, redis_url)
@@ -90,6 +88,17 @@ def test_a_worker_that_was_stopped_for_longer_than_its_lease_doubles_at_most_wha
     assert len(contents) == SUBSCRIBERS, "a second copy is the same bytes"
     assert counts(engine, issue).accepted == SUBSCRIBERS
     engine.dispose()
+
+
+def stop_and_end_leases(pid, engine):
+    """Stop a process outside of its transactions. Returns how many rows it was sending, and had only claimed."""
+    while True:
+        os.kill(pid, signal.SIGSTOP)
+        with suppress(OperationalError), transaction(engine) as connection:
+            connection.execute(text("SET LOCAL lock_timeout = '1s'"))
+            return tuple(connection.execute(_end_leases(s)).rowcount for s in (State.SENDING, State.CLAIMED))
+        os.kill(pid, signal.SIGCONT)
+        time.sleep(0.1)
 
 
 def _end_leases(state):
