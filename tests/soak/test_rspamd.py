@@ -64,7 +64,7 @@ def _answers(port: int) -> bool:
 
 
 def points(scanner: str, message: bytes) -> dict[str, float]:
-    """What counts against a message that is dated now, by the name of the rule."""
+    """The points against a message that is dated now, by the name of the rule."""
     today = re.sub(rb"^Date: [^\r]*", b"Date: " + format_datetime(now()).encode(), message, count=1, flags=re.MULTILINE)
     with urlopen(f"{scanner}/checkv2", data=today, timeout=60) as answer:
         symbols = json.load(answer)["symbols"]

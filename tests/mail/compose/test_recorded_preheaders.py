@@ -1,4 +1,4 @@
-"""The preheaders of 200 digests of recorded days name papers of their own message."""
+"""The preheaders of 200 digests of recorded days name papers of the same message."""
 
 import gzip
 import json

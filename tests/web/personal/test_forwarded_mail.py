@@ -1,4 +1,4 @@
-"""What a stranger can do with a forwarded email or a shared link: what docs/forwarded.md lists, and nothing else."""
+"""A stranger with a forwarded email or a shared link can do only what docs/forwarded.md lists."""
 
 import re
 import shutil
