@@ -5,7 +5,6 @@ the next is composed; the replies to the first are recorded in the transaction t
 between two steps, the ledger and its journal say what certainly did not happen and what may have (recovery.py).
 """
 
-import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -16,6 +15,7 @@ from typing import NamedTuple
 import structlog
 from sqlalchemy import Connection, Engine
 
+from digest import machine_clock
 from digest.database.engine import read_only, retry_transaction, transaction
 from digest.issues.selection import selection_as_json
 from digest.ledger import events, sending, transitions
@@ -102,12 +102,12 @@ class DeliveryWorker:
         self._stats = RunStats()
         self._replies = ReplyCounter()
         self.accepted = 0  # since the start
-        self.worked_at: float | None = None  # when a delivery was last handled, by time.monotonic()
+        self.worked_at: float | None = None  # when a delivery was last handled, by machine_clock.monotonic()
 
     def deliver_due(self, limit: int, seconds: float = 20.0) -> RunStats:
         """Deliver what is due, up to about `limit` deliveries, until nothing is or the time is over."""
         stats = self._stats = RunStats()
-        deadline = time.monotonic() + seconds
+        deadline = machine_clock.monotonic() + seconds
         self._lock.hold()
         self._settle()
         recover(self._engine, self._journal.folder, self._settings.hold, self._now())
@@ -117,7 +117,7 @@ class DeliveryWorker:
                 while window := self._admit(drafts):
                     if messages := self.compose(window):
                         self.send(self.record(messages))
-                stats.more = stats.handled >= limit or time.monotonic() > deadline
+                stats.more = stats.handled >= limit or machine_clock.monotonic() > deadline
         finally:
             self._settle()
         if stats.handled:
@@ -195,7 +195,7 @@ class DeliveryWorker:
             self._in_flight.popleft()
             self._stats.outcomes.update(receipt.outcome for receipt in receipts)
             self.accepted += sum(receipt.outcome is Outcome.ACCEPTED for receipt in receipts)
-            self.worked_at = time.monotonic()
+            self.worked_at = machine_clock.monotonic()
             took = max(receipt.at for receipt in receipts) - oldest.began
             requested = {delivery_id for delivery_id, draft in oldest.drafts.items() if draft.delivery.is_requested}
             evidence = [receipt for receipt in receipts if is_evidence(receipt, requested)] if requested else receipts
@@ -257,7 +257,7 @@ class DeliveryWorker:
             if going:
                 return going
             if soon:
-                time.sleep(min(waits).total_seconds())
+                machine_clock.sleep(min(waits).total_seconds())
         return []
 
     def _return(self, claims: Sequence[Delivery]) -> None:
@@ -276,7 +276,7 @@ class DeliveryWorker:
     def _skip(self, connection: Connection, delivery_id: int, reason: SkipReason) -> None:
         transitions.skip(connection, delivery_id, reason, self._now())
         self._stats.outcomes[f"skipped: {reason}"] += 1
-        self.worked_at = time.monotonic()
+        self.worked_at = machine_clock.monotonic()
 
     def _requeue(self, delivery_ids: Sequence[int], wait: timedelta) -> None:
         if delivery_ids:
