@@ -23,8 +23,9 @@ _ERROR = "disk I/O error"
 class Database:
     """The one database of a run, and who is in a transaction."""
 
-    def __init__(self, engine: Engine, raw: sqlite3.Connection) -> None:
-        self.engine, self.raw = engine, raw
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.raw: sqlite3.Connection
         self.world: World
         self._holder: Process | None = None
         self._waiting = Queue()
@@ -34,14 +35,18 @@ class Database:
         self._statements = 0
         self.happened: dict[str, int] = {}
 
-    def begin_run(self, world: World, content: "Content", seed: int, errors: bool) -> None:
-        """Start from prepared content; with `errors`, the disk fails now and then."""
+    def begin_run(self, world: World, raw: sqlite3.Connection, seed: int, errors: bool) -> None:
+        """Start from prepared content, all changes of which are undone after the run; with `errors`, the disk fails."""
+        self.raw = raw
+        raw.execute("BEGIN")
         self.world, self._holder, self._waiting = world, None, Queue()
         self._rng, self._statements, self._away_until, self.happened = Random(seed), 0, 0.0, {}  # noqa: S311
         kinds = ("statement", "commit lost", "away") if errors else ()
         self._errors = sorted((self._rng.randint(20, 400), kind) for kind in kinds)
         self.engine.dispose(close=False)
-        content.copy_to(self.raw)
+
+    def end_run(self) -> None:
+        self.raw.execute("ROLLBACK")
 
     def leave(self, process: Process) -> None:
         """Undo the open transaction of a process that was killed."""
@@ -60,7 +65,7 @@ class Database:
             self._waiting.wait(process)
         if process is not None and self.world.elapsed < self._away_until:
             raise sqlite3.OperationalError(_ERROR)
-        self.raw.execute("BEGIN")
+        self.raw.execute("SAVEPOINT transaction_of_process")
         self._holder = process
 
     def before(self, statement: str) -> None:
@@ -89,7 +94,7 @@ class Database:
                 process.sleep(self._rng.uniform(0.0, 0.01))
 
     def rollback(self) -> None:
-        if self._holder is self._process():
+        if not self.world.is_over and self._holder is self._process():
             self._end(commit=False)
 
     def is_inside(self) -> bool:
@@ -103,8 +108,9 @@ class Database:
         return process
 
     def _end(self, commit: bool) -> None:
-        if self.raw.in_transaction:
-            self.raw.execute("COMMIT" if commit else "ROLLBACK")
+        if not commit:
+            self.raw.execute("ROLLBACK TO transaction_of_process")
+        self.raw.execute("RELEASE transaction_of_process")
         self._holder = None
         self._waiting.next()
 
@@ -177,18 +183,6 @@ class _Connection:
 
     def close(self) -> None:
         self.rollback()
-
-
-class Content:
-    """What a run begins with: a database that is copied page by page."""
-
-    def __init__(self, source: sqlite3.Connection) -> None:
-        self._source = source
-
-    def copy_to(self, raw: sqlite3.Connection) -> None:
-        if raw.in_transaction:
-            raw.rollback()
-        self._source.backup(raw)
 
 
 def simulated_engine(file: Path) -> tuple[Engine, list[Database]]:

@@ -14,7 +14,6 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Engine
 
-from benchmarks.simulate.database import Content
 from digest.database.engine import connect, transaction
 from digest.database.migrate import migrate
 from digest.issues.issue import Plan
@@ -60,15 +59,20 @@ class Installation:
     def __init__(self) -> None:
         parent = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a folder of our own in it
         self.folder = Path(tempfile.mkdtemp(prefix="digest-simulate-", dir=parent))
+        self.settings = self._new_settings()
         self.languages = Languages(resource("locale"))
         self._renderers = [Renderer(self._templates(version), self.languages) for version in (1, 2)]
         self._signers = [Signer(f"key{number}", _signing_key(number)) for number in (1, 2)]
 
+    def move(self) -> None:
+        """Write to a folder of its own from now on, after a fork."""
+        self.folder = Path(tempfile.mkdtemp(prefix="process-", dir=self.folder))
+        self.settings = self._new_settings()
+
     def close(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    @cached_property
-    def settings(self) -> Settings:
+    def _new_settings(self) -> Settings:
         return Settings(
             data_dir=self.folder,
             secret_key=KEYS[0].decode(),
@@ -90,7 +94,7 @@ class Installation:
         frozen = issue_settings(context.branding, context.senders, context.link_keys, context.signers)
         return Plan(CUT_AT.time(), 5, 6, RankingWeights(), frozen, self.languages, ("huggingface",))
 
-    def contents(self, signs: bool) -> dict[str, Content]:
+    def contents(self, signs: bool) -> dict[str, sqlite3.Connection]:
         """The databases that a run may begin with: before the cut, after it, and once a worker has rendered the issue."""
         file = self.folder / f"content-{signs}.sqlite"
         url = f"sqlite:///{file}"
@@ -157,7 +161,7 @@ def key_of(email: str) -> str:
 
 
 def preferences_of(number: int) -> Preferences:
-    return Preferences(language=_LANGUAGES[number % len(_LANGUAGES)], hour=7 if number % 5 else 8, papers=4)
+    return Preferences(language=_LANGUAGES[number % len(_LANGUAGES)], papers=4)
 
 
 def _add_subscriber(connection, number: int) -> None:  # type: ignore[no-untyped-def]
@@ -185,12 +189,13 @@ def _signing_key(number: int) -> Ed25519PrivateKey:
     return Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32)
 
 
-def _loaded(file: Path) -> Content:
-    """The content of a file, in memory."""
-    memory = sqlite3.connect(":memory:", check_same_thread=False)
+def _loaded(file: Path) -> sqlite3.Connection:
+    """A copy of a database in memory."""
+    memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False, cached_statements=1_000)
     with sqlite3.connect(file) as source:
         source.backup(memory)
-    return Content(memory)
+    memory.execute("PRAGMA foreign_keys = ON")
+    return memory
 
 
 _BRANDING = Branding("Daily Papers", "https://papers.example.org", postal_address="1 Lab Street, Ghent", contact="")

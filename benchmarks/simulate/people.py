@@ -1,5 +1,6 @@
 """What subscribers and operators do during a run, through the product's functions, and what is true after it."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -32,7 +33,7 @@ class Facts:
     emails: dict[str, str] = field(default_factory=dict)  # by key
     cancelled: float | None = None
     stops: list[tuple[str, float, float]] = field(default_factory=list)  # what was paused, from and until
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
 
 
 class People:
@@ -78,7 +79,8 @@ class People:
                     break
                 except DATABASE_AWAY:
                     process.sleep(5.0)
-            self.facts.counts[name] = self.facts.counts.get(name, 0) + 1
+            self.facts.counts[name] += 1
+            self._staff.poke()
 
         def ended(process: Process) -> None:
             if process.killed_at:

@@ -3,6 +3,7 @@
 import os
 import random
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from random import Random
 import structlog
 
 from benchmarks.simulate.crashes import CrashPlan
-from benchmarks.simulate.database import Content, Database, simulated_engine
+from benchmarks.simulate.database import Database, simulated_engine
 from benchmarks.simulate.faults import FaultScript
 from benchmarks.simulate.installation import CUT_AT, FIRST_DUE, Installation
 from benchmarks.simulate.judge import Judge
@@ -34,16 +35,16 @@ class Result:
     """What one run showed."""
 
     seed: int
-    problems: list[str]
-    digest: str
-    deliveries: int
-    workers: int
-    crashes: dict[str, int]
-    visits: dict[str, int]
-    faults: dict[str, int]
-    acts: dict[str, int]
-    copies: int  # beyond the first of each message
-    seconds: float  # simulated
+    digest: str  # of its trace
+    problems: list[str] = field(default_factory=list)
+    deliveries: int = 0
+    workers: int = 0
+    copies: int = 0  # beyond the first of each message
+    seconds: float = 0.0  # simulated
+    crashes: Counter[str] = field(default_factory=Counter)
+    visits: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+    acts: Counter[str] = field(default_factory=Counter)
     trace: list[str] = field(default_factory=list)
 
 
@@ -56,13 +57,14 @@ class Simulator:
         file.touch()
         engine, database = simulated_engine(file)
         self._contents = {signs: self.installation.contents(signs) for signs in (False, True)}
-        raw = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-        content = self._contents[False]["cut"]
-        self._database = Database(engine, raw)
+        self._database = Database(engine)
         database.append(self._database)
-        content.copy_to(raw)
         journal._SIZE = _JOURNAL_BYTES  # noqa: SLF001 - to allocate four megabytes for each life takes longer than it
         structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+
+    def move(self) -> None:
+        """Use a folder of its own, after a fork."""
+        self.installation.move()
 
     def close(self) -> None:
         self._database.engine.dispose(close=False)
@@ -83,30 +85,29 @@ class Simulator:
         staff = Staff(world, setup, _hears(server), rng.randrange(2**32))
         people = People(world, staff, rng.randrange(2**32))
         world.note(f"seed {seed}: {stage}, hold {hold}, signs {signs}, pipelining {server.pipelining}")
+        result = Result(seed, world.digest)
         with _clocks_of(world):
-            workers = rng.choice((2, 2, 3))
-            self._begin(world, staff, people, workers, 3_600.0 if stage == "uncut" else 0.0)
-            was_over = self._until_the_end(world, staff, people, faults)
-            problems = list(Judge(world, self._database, server.log, people.facts, hold).problems(was_over))
-            world.is_over = True
-            for process in world.processes:
-                process.bury()
-        return Result(
-            seed,
-            problems,
-            world.digest,
-            self._database.raw.execute("SELECT count(*) FROM deliveries").fetchone()[0],
-            workers,
-            dict(crashes.crashed),
-            dict(crashes.visits),
-            dict(faults.happened) | {f"database: {name}": count for name, count in self._database.happened.items()},
-            people.facts.counts,
-            len(server.log.copies) - len({copy.message_id for copy in server.log.copies}),
-            world.elapsed,
-            world.lines or [],
+            try:
+                result.workers = rng.choice((2, 2, 3))
+                self._begin(world, staff, people, result.workers, 3_600.0 if stage == "uncut" else 0.0)
+                was_over = self._until_the_end(world, staff, people, faults)
+                judge = Judge(world, self._database, server.log, people.facts, hold)
+                result.problems = list(judge.problems(was_over))
+                result.deliveries = len(judge.rows)
+            finally:
+                world.is_over = True
+                for process in world.processes:
+                    process.bury()
+                self._database.end_run()
+        result.digest, result.seconds, result.trace = world.digest, world.elapsed, world.lines or []
+        result.crashes, result.visits, result.acts = crashes.crashed, crashes.visits, people.facts.counts
+        result.faults = faults.happened + Counter(
+            {f"database: {name}": n for name, n in self._database.happened.items()}
         )
+        result.copies = len(server.log.copies) - len({copy.message_id for copy in server.log.copies})
+        return result
 
-    def _prepare(self, world: World, content: Content, rng: Random) -> None:
+    def _prepare(self, world: World, content: sqlite3.Connection, rng: Random) -> None:
         folder = self.installation.folder
         for file in [*(folder / "journal").glob("*"), folder / "clock"]:
             file.unlink(missing_ok=True)
@@ -141,7 +142,9 @@ class Simulator:
             return False
         staff.close()
         world.crashes.end()
-        return world.run(world.elapsed + 3_600, lambda: not staff.alive)
+        ended = world.run(world.elapsed + 3_600, lambda: not staff.alive)
+        world.note(f"left: {sorted(staff.alive)}")
+        return ended
 
 
 _STAGES = ("uncut", "cut", "cut", "rendered", "rendered", "rendered", "rendered")

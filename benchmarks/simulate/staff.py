@@ -3,11 +3,13 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from random import Random
 
 from benchmarks.simulate.database import Database
 from benchmarks.simulate.installation import CUT_AT, DAY, Installation, Version
 from benchmarks.simulate.loop import SimulatedSender
+from benchmarks.simulate.rates import SimulatedRates, SimulatedRedis
 from benchmarks.simulate.server import TLS_PORT, MailServer
 from benchmarks.simulate.world import Process, World
 from digest import clock
@@ -17,7 +19,7 @@ from digest.mail.compose.composer import Composer
 from digest.mail.delivery.journal import Journal
 from digest.mail.delivery.outcome import is_about_sender
 from digest.mail.delivery.worker import DeliveryWorker, WorkerSettings
-from digest.mail.throttle import Rates, Throttle
+from digest.mail.throttle import Throttle
 from digest.mail.throttle.limits import Limits
 from digest.papers.collecting.runs import SourceHealth, SourceRun
 from digest.papers.collecting.store import record_run
@@ -26,6 +28,7 @@ from workers.scheduler import Jobs
 
 _LIMITS = (5, 12, 5000, 5000)  # deliveries a task
 _PORT = 25
+_NEXT = "SELECT min(next_attempt_at) FROM deliveries WHERE state IN ('queued', 'uncertain') AND next_attempt_at > ?"
 
 
 @dataclass(slots=True)
@@ -91,10 +94,12 @@ class Staff:
 
     def __init__(self, world: World, setup: Setup, heard: Callable[[str, Reply], None], seed: int) -> None:
         self._world, self.setup, self._heard, self._rng = world, setup, heard, Random(seed)  # noqa: S311
+        self._redis = SimulatedRedis(world.monotonic)
         self._lives: dict[str, int] = {}
         self._stopping: set[str] = set()  # the names of slots whose process ends after its task
         self._idle: dict[str, Process] = {}  # by slot
         self.alive: dict[str, Process] = {}
+        self._napping: list[Process] = []
         self.is_closing = False
         self.restarts = 0
 
@@ -125,6 +130,7 @@ class Staff:
         """End in good order: no process is started again."""
         self.is_closing = True
         self.stop_workers()
+        self.poke()
 
     def workers(self) -> list[Process]:
         return [process for slot, process in self.alive.items() if slot.startswith("worker") and process.is_alive]
@@ -188,7 +194,7 @@ class Staff:
         issues = IssueCache(engine, setup.installation.languages)
         context = setup.installation.context(setup.version, setup.signs)
         composer = Composer(engine, context, journal.making, issues)
-        throttle = Throttle(engine, Rates(""), Limits())
+        throttle = Throttle(engine, SimulatedRates(self._redis), Limits())
         return DeliveryWorker(
             engine, sender, composer, throttle, journal, WorkerSettings(process.name, setup.hold, clock.now)
         )
@@ -204,12 +210,33 @@ class Staff:
                     job()
                 except DATABASE_AWAY:
                     continue
-            # The real one looks every 15 seconds. Where nothing has changed since the last time, and nothing is due,
-            # looking less often changes nothing else.
-            now = setup.database.raw.total_changes
-            interval = 15.0 if now != changes else min(interval * 2, 240.0)
-            changes = now
-            process.sleep(interval)
+            changed = setup.database.raw.total_changes
+            interval = 15.0 if changed != changes else min(interval * 2, 1_800.0)
+            changes = changed
+            self._nap(process, self._until_due(interval))
+
+    def _until_due(self, longest: float) -> float:
+        """The real one looks every 15 seconds. Where nothing has changed since the last time and nothing becomes due,
+        looking less often changes nothing else.
+        """
+        soonest = self.setup.database.raw.execute(_NEXT, (f"{clock.now():%Y-%m-%d %H:%M:%S.%f}",)).fetchone()[0]
+        if soonest is None:
+            return longest
+        due = datetime.fromisoformat(soonest).replace(tzinfo=UTC)
+        return max(15.0, min((due - clock.now()).total_seconds() + 1.0, longest))
+
+    def _nap(self, process: Process, seconds: float) -> None:
+        """Sleep, unless somebody changes something."""
+        self._napping.append(process)
+        self._world.after(seconds, process.resume, process)
+        process.wait()
+        self._napping.remove(process)
+
+    def poke(self) -> None:
+        """Something has changed: schedulers look within their usual time."""
+        for process in self._napping:
+            if process.is_alive:
+                self._world.after(self._rng.uniform(0.0, 15.0), process.resume, process)
 
 
 class _Jobs(Jobs):

@@ -151,7 +151,9 @@ class World:
 
     def run(self, seconds: float, is_over: Callable[[], bool]) -> bool:
         """Go on until `is_over`; False if it is not after so many simulated seconds."""
-        while self._queue and not self.failures and not is_over():
+        while self._queue and not self.failures:
+            if is_over():
+                return True
             at, number, process, action = heapq.heappop(self._queue)
             if at > seconds or self.events > _MOST_EVENTS:
                 return False
@@ -170,7 +172,7 @@ class World:
                 pass
             finally:
                 self.current = None
-        return is_over()
+        return False
 
     def wait_for(self, future: "Future[Any]") -> Any:
         """The result of a future, while others run."""
