@@ -27,6 +27,7 @@ from digest.smtp import Reply
 _HURRY_AT = 20.0  # seconds after the first messages are due
 _CALM_AT = 2_500.0  # seconds after which nothing new goes wrong
 _JOURNAL_BYTES = 64 * 1024
+_PATIENCE = 10_000.0  # a worker that is stopped when all is done goes on before that
 _LIMIT = 60 * 3_600.0
 
 
@@ -142,7 +143,7 @@ class Simulator:
             return False
         staff.close()
         world.crashes.end()
-        ended = world.run(world.elapsed + 3_600, lambda: not staff.alive)
+        ended = world.run(world.elapsed + _PATIENCE, lambda: not staff.alive)
         world.note(f"left: {sorted(staff.alive)}")
         return ended
 

@@ -19,12 +19,14 @@ from digest.issues.selection import (
     SubscriberHistory,
     histories,
     papers_for,
+    selection_as_json,
     selection_of,
 )
 from digest.ledger.deliveries import Delivery, skip_reason
 from digest.ledger.kinds import IssueStatus, Kind, SkipReason, SuppressionReason
+from digest.ledger.sending import MessageRecord
 from digest.mail.delivery.journal import Journal
-from digest.mail.message import Draft
+from digest.mail.message import Draft, OutgoingMessage
 from digest.subscribers.store import RECIPIENT, recipient_of
 from digest.subscribers.subscriber import Recipient
 
@@ -102,6 +104,19 @@ def _choose_papers(
 def due_day(subscriber: Recipient, due_at: datetime) -> date:
     """The date where the subscriber lives, which a pause is compared with."""
     return due_at.astimezone(ZoneInfo(subscriber.preferences.zone)).date()
+
+
+def record_of(draft: Draft, message: OutgoingMessage) -> MessageRecord:
+    """What the ledger stores of a message before it goes."""
+    return MessageRecord(
+        draft.delivery.id,
+        message.message_id,
+        message.sha256,
+        due_day(draft.subscriber, draft.delivery.due_at),
+        selection_as_json(draft.selection) if draft.selection else "null",
+        message.envelope.message if draft.issue is None else b"",
+        tuple(pick.paper_id for pick in draft.selection.picks) if draft.selection else (),
+    )
 
 
 # --- reading ---

@@ -17,15 +17,13 @@ from sqlalchemy import Connection, Engine
 
 from digest import machine_clock
 from digest.database.engine import read_only, retry_transaction, transaction
-from digest.issues.selection import selection_as_json
 from digest.ledger import events, sending, transitions
 from digest.ledger.deliveries import Delivery
 from digest.ledger.kinds import IssueStatus, SkipReason
 from digest.ledger.replies import count_replies
-from digest.ledger.sending import MessageRecord
 from digest.ledger.worker_lock import WorkerLock
 from digest.mail.compose.composer import Composer
-from digest.mail.delivery.choose import choose, due_day, recipient_statuses
+from digest.mail.delivery.choose import choose, recipient_statuses, record_of
 from digest.mail.delivery.journal import ALL, Journal
 from digest.mail.delivery.outcome import Outcome, receipt_of, record
 from digest.mail.delivery.recovery import recover
@@ -116,7 +114,7 @@ class DeliveryWorker:
                 drafts = self.choose(claims)
                 while window := self._admit(drafts):
                     if messages := self.compose(window):
-                        self.send(self.record(messages))
+                        self.send(self.record(self._unpaused(messages)))
                 stats.more = stats.handled >= limit or machine_clock.monotonic() > deadline
         finally:
             self._settle()
@@ -177,7 +175,7 @@ class DeliveryWorker:
         is_due = len(self._in_flight) >= _MAX_IN_FLIGHT or not messages
         oldest = self._in_flight[0] if self._in_flight and is_due else None
         receipts = [receipt_of(reply) for reply in oldest.replies.result()] if oldest else []
-        records = [_record_of(draft, message) for draft, message in messages]
+        records = [record_of(draft, message) for draft, message in messages]
 
         replies, day = self._replies.due(), self._day()
 
@@ -260,6 +258,16 @@ class DeliveryWorker:
                 machine_clock.sleep(min(waits).total_seconds())
         return []
 
+    def _unpaused(self, messages: ComposedMessages) -> ComposedMessages:
+        """Wait for room on the wire, up to ten minutes, and requeue what has been paused meanwhile."""
+        if len(self._in_flight) < _MAX_IN_FLIGHT:
+            return messages
+        self._in_flight[0].replies.result()
+        paused = self._throttle.paused_meanwhile([draft.subscriber.email for draft, _ in messages], self._now())
+        held = [draft.delivery.id for (draft, _), is_paused in zip(messages, paused, strict=True) if is_paused]
+        self._requeue(held, _AT_ONCE)
+        return [(draft, message) for draft, message in messages if draft.delivery.id not in held] if held else messages
+
     def _return(self, claims: Sequence[Delivery]) -> None:
         """Skip or requeue what the last check refused, since it has changed after the choice."""
         with transaction(self._engine) as connection:
@@ -283,15 +291,3 @@ class DeliveryWorker:
             with transaction(self._engine) as connection:
                 transitions.requeue(connection, delivery_ids, self._now() + wait)
             self._stats.outcomes["requeued"] += len(delivery_ids)
-
-
-def _record_of(draft: Draft, message: OutgoingMessage) -> MessageRecord:
-    return MessageRecord(
-        draft.delivery.id,
-        message.message_id,
-        message.sha256,
-        due_day(draft.subscriber, draft.delivery.due_at),
-        selection_as_json(draft.selection) if draft.selection else "null",
-        message.envelope.message if draft.issue is None else b"",
-        tuple(pick.paper_id for pick in draft.selection.picks) if draft.selection else (),
-    )
