@@ -11,7 +11,7 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-ver
 # Some machines forbid it; then each of the many processes of a test run compiles all its modules anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup demo test soak check bench screenshots lock docs messages wheel lint format types clean
+.PHONY: help setup demo test soak simulate check bench screenshots lock docs messages wheel lint format types clean
 
 help: ## this list
 	@$(PYTHON) -c 'import re; [print(f"make {n:11} {t}") for n, t in re.findall(r"^([a-z]+):.*?## (.*)", open("Makefile").read(), re.M)]'
@@ -32,6 +32,9 @@ test: .venv/.dev ## all tests; says what ran on which server, and what was skipp
 
 soak: .venv/.dev ## what takes an hour: real time-outs, random faults, ten thousand messages (ARGS="--soak-minutes 60")
 	@$(BIN)/python -m pytest tests/soak --soak $(ARGS)
+
+simulate: .venv/.dev ## delivery on a virtual clock with crashes and faults, a new seed each run (ARGS="--runs 20000 --state FILE")
+	@$(BIN)/python -m benchmarks.simulate --runs 200 $(ARGS)
 
 check: lint types test ## what CI runs: lint, types, imports, tests
 

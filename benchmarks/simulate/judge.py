@@ -128,7 +128,7 @@ class Judge:
             if not digests[key] and not left_early:
                 yield f"I1: {address(number)} has no row"
         for key in self._facts.confirmed:
-            if not digests[key]:
+            if not digests[key] and self._facts.cancelled is None:
                 yield f"I1: {self._facts.emails[key]} confirmed and has no row"
         with read_only(self._engine) as connection:
             for (issue_id,) in self._raw.execute("SELECT id FROM issues").fetchall():
