@@ -1,8 +1,8 @@
 """Runs the simulation with one seed after another and judges each run.
 
 `python -m benchmarks.simulate --runs 1000` takes new seeds; `--seed N --trace` shows what happened in one run. The exit
-code is 1 if an invariant was broken, with the seeds that break it. `--state FILE` keeps the sums, and a second call with
-it goes on where the first one ended.
+code is 1 if an invariant was broken, with the seeds that break it. `--state FILE` keeps the sums, and a second call
+with it goes on where the first one ended.
 """
 
 import argparse

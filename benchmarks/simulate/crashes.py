@@ -17,7 +17,7 @@ class CrashPlan:
     """
 
     def __init__(self, seed: int, crashes: int) -> None:
-        self._rng = Random(seed)  # noqa: S311 - a simulation
+        self._rng = Random(seed)
         self._left = crashes
         self.visits: Counter[str] = Counter()
         self.crashed: Counter[str] = Counter()

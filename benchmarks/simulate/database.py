@@ -29,7 +29,7 @@ class Database:
         self.world: World
         self._holder: Process | None = None
         self._waiting = Queue()
-        self._rng = Random()  # noqa: S311 - a simulation
+        self._rng = Random()
         self._errors: list[tuple[int, str]] = []
         self._away_until = 0.0
         self._statements = 0
@@ -40,7 +40,7 @@ class Database:
         self.raw = raw
         raw.execute("BEGIN")
         self.world, self._holder, self._waiting = world, None, Queue()
-        self._rng, self._statements, self._away_until, self.happened = Random(seed), 0, 0.0, {}  # noqa: S311
+        self._rng, self._statements, self._away_until, self.happened = Random(seed), 0, 0.0, {}
         kinds = ("statement", "commit lost", "away") if errors else ()
         self._errors = sorted((self._rng.randint(20, 400), kind) for kind in kinds)
         self.engine.dispose(close=False)
@@ -186,7 +186,7 @@ class _Connection:
 
 
 def simulated_engine(file: Path) -> tuple[Engine, list[Database]]:
-    """An engine whose connections are those of the database in the list, once there is one. `file` only has to exist."""
+    """An engine whose connections are those of the one database in the list. `file` only has to exist."""
     engine, database = connect(f"sqlite:///{file}"), list[Database]()
     event.listen(engine, "do_connect", lambda *_: _Connection(database[0]), insert=True)
     return engine, database
@@ -211,7 +211,7 @@ _names: dict[Any, str] = {}
 
 def _caller() -> str:
     """The function of the product that runs the statement."""
-    frame = sys._getframe(2)  # noqa: SLF001
+    frame = sys._getframe(2)
     while frame is not None:
         code = frame.f_code
         name = _names.get(code)

@@ -1,4 +1,4 @@
-"""The installation that every run begins with: settings, keys, templates of two versions, papers, subscribers, an issue.
+"""The installation that every run begins with: settings, keys, two versions of templates, subscribers, an issue.
 
 Made once a process by the product's own functions; each run gets a copy of its database.
 """
@@ -57,7 +57,7 @@ class Installation:
     """Everything that runs share."""
 
     def __init__(self) -> None:
-        parent = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a folder of our own in it
+        parent = "/dev/shm" if Path("/dev/shm").is_dir() else None
         self.folder = Path(tempfile.mkdtemp(prefix="digest-simulate-", dir=parent))
         self.settings = self._new_settings()
         self.languages = Languages(resource("locale"))
@@ -95,7 +95,7 @@ class Installation:
         return Plan(CUT_AT.time(), 5, 6, RankingWeights(), frozen, self.languages, ("huggingface",))
 
     def contents(self, signs: bool) -> dict[str, sqlite3.Connection]:
-        """The databases that a run may begin with: before the cut, after it, and once a worker has rendered the issue."""
+        """The databases that a run may begin with: before the cut, after it, and with the issue rendered."""
         file = self.folder / f"content-{signs}.sqlite"
         url = f"sqlite:///{file}"
         shutil.copyfile(self._migrated, file)
@@ -107,7 +107,7 @@ class Installation:
         cache = IssueCache(engine, self.languages)
         composer = Composer(engine, self.context(Version(), signs), lambda _: None, cache)
         for language in sorted(set(_LANGUAGES)):
-            composer._issue_composer(1, language)  # noqa: SLF001 - stores the rendered issue
+            composer._issue_composer(1, language)
         contents["rendered"] = _loaded(file)
         engine.dispose()
         return contents

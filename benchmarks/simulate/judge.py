@@ -6,11 +6,12 @@ The names I1 to I9 are those of docs/reliability.md.
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from benchmarks.simulate.database import Database
 from benchmarks.simulate.installation import KEYS, SUBSCRIBERS, address, key_of
 from benchmarks.simulate.people import Facts
-from benchmarks.simulate.server import Copy, ServerLog
+from benchmarks.simulate.server_log import Copy, ServerLog
 from benchmarks.simulate.world import World
 from digest.database.engine import read_only
 from digest.issues.audit import audit
@@ -51,7 +52,7 @@ class Judge:
         self._world, self._log, self._facts, self._hold = world, log, facts, hold
         self._raw, self._engine = database.raw, database.engine
         raw = self._raw
-        self.rows = [Row(*row) for row in raw.execute(f"SELECT {_COLUMNS} FROM deliveries")]  # noqa: S608
+        self.rows = [Row(*row) for row in raw.execute(f"SELECT {_COLUMNS} FROM deliveries")]
         self._by_message = {row.message_id: row for row in self.rows if row.message_id}
         self._copies: dict[str, list[Copy]] = defaultdict(list)
         for copy in log.copies:
@@ -143,7 +144,7 @@ class Judge:
 
     def _duplicates(self, row: Row, copies: list[Copy]) -> Iterator[str]:
         accepted = [copy for copy in copies if copy.is_accepted]
-        for earlier, later in zip(accepted, accepted[1:], strict=False):
+        for earlier, later in pairwise(accepted):
             if earlier.is_known and not self._slept(earlier):
                 yield f"I2: {row.kind} {row.id} was sent again after its acceptance was known"
             elif self._hold:

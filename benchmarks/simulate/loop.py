@@ -53,10 +53,10 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         return True
 
     def _run(self, handle: asyncio.Handle) -> None:
-        if handle._cancelled:  # noqa: SLF001 - as the loops of asyncio do
+        if handle._cancelled:
             return
-        callback: Any = handle._callback  # noqa: SLF001
-        self.enter(_name_of(callback), lambda: handle._context.run(callback, *handle._args))  # noqa: SLF001
+        callback: Any = handle._callback
+        self.enter(_name_of(callback), lambda: handle._context.run(callback, *handle._args))
 
     def enter(self, place: str, action: Callable[[], object]) -> None:
         """Run a callback of this loop."""

@@ -1,4 +1,4 @@
-"""Connections in memory: latency, a kernel's buffer that a slow server fills, resets, and the last bytes of the dead."""
+"""Connections in memory: latency, a kernel's buffer that a slow server fills, and the last bytes of the dead."""
 
 import asyncio
 from collections.abc import Callable
@@ -173,7 +173,7 @@ class SimulatedTransport(asyncio.Transport):
                 self._lose(ConnectionResetError(104, "Connection reset by peer"))
             elif not self._is_closing:
                 self._is_closing = True
-                self._loop.enter("eof_received", lambda: self._protocol.eof_received())
+                self._loop.enter("eof_received", self._protocol.eof_received)
                 self._lose(None)
 
         world.after(wait, arrive, self._process)

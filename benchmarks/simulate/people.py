@@ -40,7 +40,7 @@ class People:
     """Does what was planned, each act in a web process of its own, which may die as well."""
 
     def __init__(self, world: World, staff: Staff, seed: int) -> None:
-        self._world, self._staff, self._rng = world, staff, Random(seed)  # noqa: S311 - a simulation
+        self._world, self._staff, self._rng = world, staff, Random(seed)
         self.facts = Facts(emails={key_of(address(number)): address(number) for number in range(1, SUBSCRIBERS + 1)})
         self.pending = 0
         self._acts = 0

@@ -1,4 +1,4 @@
-"""One run: a seed chooses the installation, its processes, what people do and what fails; then the judge has the word."""
+"""One run: a seed chooses the installation, its processes, what people do and what fails."""
 
 import os
 import random
@@ -60,7 +60,7 @@ class Simulator:
         self._contents = {signs: self.installation.contents(signs) for signs in (False, True)}
         self._database = Database(engine)
         database.append(self._database)
-        journal._SIZE = _JOURNAL_BYTES  # noqa: SLF001 - to allocate four megabytes for each life takes longer than it
+        journal._SIZE = _JOURNAL_BYTES
         structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
 
     def move(self) -> None:
@@ -73,7 +73,7 @@ class Simulator:
 
     def run(self, seed: int, keep_trace: bool = False) -> Result:
         """Everything that happens follows from the seed."""
-        rng = Random(seed)  # noqa: S311 - a simulation
+        rng = Random(seed)
         random.seed(rng.randrange(2**32))  # the jitter of the product
         signs, hold, stage = rng.random() < 0.3, rng.random() < 0.25, rng.choice(_STAGES)
         crashes = CrashPlan(rng.randrange(2**32), rng.choice((1, 1, 2, 2, 3, 4)))

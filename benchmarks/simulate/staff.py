@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
 
@@ -40,7 +40,7 @@ class Setup:
     server: MailServer
     hold: bool
     signs: bool
-    version: Version = Version()
+    version: Version = field(default_factory=Version)
     wants_tls: bool = False  # the server offers none, so that nothing is sent until the operator notices
     connections: int = 3
 
@@ -93,7 +93,7 @@ class Staff:
     """Starts the processes of a run, and replaces those that died."""
 
     def __init__(self, world: World, setup: Setup, heard: Callable[[str, Reply], None], seed: int) -> None:
-        self._world, self.setup, self._heard, self._rng = world, setup, heard, Random(seed)  # noqa: S311
+        self._world, self.setup, self._heard, self._rng = world, setup, heard, Random(seed)
         self._redis = SimulatedRedis(world.monotonic)
         self._lives: dict[str, int] = {}
         self._stopping: set[str] = set()  # the names of slots whose process ends after its task

@@ -114,7 +114,7 @@ class World:
     """The clock, and what happens next."""
 
     def __init__(self, seed: int, start: datetime, crashes: CrashPlan, keep_trace: bool = False) -> None:
-        self.rng = Random(seed)  # noqa: S311 - a simulation
+        self.rng = Random(seed)
         self.elapsed = 0.0
         self.start = start
         self.crashes = crashes
