@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ _PROGRESS_SECONDS = 20.0
 
 def main() -> int:
     """Run, report, and return the exit code."""
+    warnings.simplefilter("ignore")  # a program that is killed leaves coroutines behind that nobody ever awaits
     options = _options()
     report = read(options.state) if options.state else Report()
     first = report.next_seed if report.runs else options.seed

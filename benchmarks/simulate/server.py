@@ -11,10 +11,8 @@ from benchmarks.simulate.server_log import ServerLog
 from benchmarks.simulate.server_session import ServerSession
 from benchmarks.simulate.world import World
 
-_IDLE_SECONDS = 300.0  # RFC 5321 §4.5.3.2.7
 _KERNEL_BYTES = (4_096, 65_536, 1_000_000)
 TLS_PORT = 587
-_GREETING = b"220 mx.example.net ESMTP\r\n"
 
 
 class MailServer:

@@ -11,8 +11,6 @@ from benchmarks.simulate.world import Process
 from digest.mail.return_paths import AddressPurpose, number_of, token_in
 
 _IDLE_SECONDS = 300.0  # RFC 5321 §4.5.3.2.7
-_KERNEL_BYTES = (4_096, 65_536, 1_000_000)
-TLS_PORT = 587
 _GREETING = b"220 mx.example.net ESMTP\r\n"
 
 if TYPE_CHECKING:
