@@ -22,6 +22,7 @@ FAULTS = {
 AMBIGUOUS = {"reset after", "closed after", "601 s", "garbage after", "endless after", "trickled"}
 # More often than the others, since the rest of the proof hangs on them.
 _OFTEN = (("dot", "reset after"), ("dot", "601 s"), ("MAIL", "421"), ("body", "reset"), ("RCPT", "450 4.2.1"))
+_FEWEST = 3  # in a run
 _PLACES = tuple((place, name) for place, names in FAULTS.items() for name in names)
 
 
@@ -51,7 +52,7 @@ class FaultScript:
     def at(self, place: str) -> str:
         """What goes wrong at this place now; "" for nothing."""
         self._reached[place] += 1
-        if self._is_over:
+        if self._is_over and self.happened.total() >= _FEWEST:
             return ""
         number = self._reached[place]
         for fault in self._faults:
@@ -62,7 +63,7 @@ class FaultScript:
 
     def hurry(self) -> None:
         """If fewer than three faults have happened, more follow at once."""
-        missing = 3 - self.happened.total()
+        missing = _FEWEST - self.happened.total()
         for fault in self._reserve[: max(missing, 0)]:
             taken = {other.nth for other in self._faults if other.place == fault.place}
             fault.nth = self._reached[fault.place] + 1
@@ -71,7 +72,7 @@ class FaultScript:
             self._faults.append(fault)
 
     def end(self) -> None:
-        """From now on the server does what it should."""
+        """From now on the server does what it should, once three faults have happened."""
         self._is_over = True
 
 

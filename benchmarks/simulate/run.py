@@ -119,7 +119,7 @@ class Simulator:
         os.environ[clock.CLOCK_FILE] = str(self.installation.folder / "clock")
         for number in range(1, workers + 1):
             staff.start(f"worker-{number}", first_due + world.rng.uniform(0.0, 1.0))
-        for number in range(1, world.rng.choice((1, 1, 2)) + 1):
+        for number in range(1, world.rng.choice((1, 1, 1, 2)) + 1):
             staff.start(f"scheduler-{number}", world.rng.uniform(0.0, 1.0))
         people.plan(first_due)
         world.after(first_due + _HURRY_AT, world.crashes.hurry)

@@ -211,7 +211,7 @@ class Staff:
                 except DATABASE_AWAY:
                     continue
             changed = setup.database.raw.total_changes
-            interval = 15.0 if changed != changes else min(interval * 2, 1_800.0)
+            interval = max(interval / 4, 15.0) if changed != changes else min(interval * 3, 1_800.0)
             changes = changed
             self._nap(process, self._until_due(interval))
 
