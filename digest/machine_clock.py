@@ -1,4 +1,4 @@
-"""The clocks of this machine. Whatever measures or waits reads them here, so that a simulation can replace them all.
+"""The clocks of this machine. All code that measures or waits uses them, so that a simulation can replace them.
 
 `now()` is for the edges and for the database's clock on SQLite: rooms take `now` as an argument (see clock.py).
 """

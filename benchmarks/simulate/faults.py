@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from random import Random
 
-# By the command at which each happens. A name says what the server does instead of what it should.
+# By the command at which each happens. A name describes what the server does instead of replying as it should.
 FAULTS = {
     "connect": ("refused", "421", "554", "silent", "garbage", "no route", "slow greeting"),
     "EHLO": ("421", "550", "closed", "502"),

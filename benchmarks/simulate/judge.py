@@ -186,7 +186,7 @@ class Judge:
         if start > 0 and (verified is None or row.subscriber_id not in (None, verified.subscriber_id)):
             yield f"I4: the link of {row.kind} {row.id} would unsubscribe somebody else"
 
-    # --- I5: nobody who has left ---
+    # --- I5: no message after someone has left ---
 
     def _unwanted(self, row: Row, copy: Copy) -> Iterator[str]:
         facts, at = self._facts, copy.mail_at - _TOLERANCE
@@ -202,7 +202,7 @@ class Judge:
             if is_about and began < at and copy.mail_at < until:
                 yield f"I5: {row.kind} {row.id} began {copy.mail_at - began:.1f} s after {what} was paused"
 
-    # --- I6: nobody is suppressed for what is our fault ---
+    # --- I6: our own faults suppress no address ---
 
     def _suppressions(self) -> Iterator[str]:
         for key, reason in self._raw.execute("SELECT key, reason FROM suppressions"):

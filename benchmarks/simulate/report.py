@@ -14,7 +14,7 @@ _SHOWN = 20  # broken seeds
 
 @dataclass(slots=True)
 class Report:
-    """What a series of runs showed. Its counters are those of single runs, added up."""
+    """Sums over a series of runs; its counters are those of single runs, added up."""
 
     runs: int = 0
     seconds: float = 0.0

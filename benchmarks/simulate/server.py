@@ -1,4 +1,4 @@
-"""A mail server in memory, and its own log, which is what the judge believes."""
+"""A mail server in memory, with a log of its own for the judge."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What the mail server of a simulation keeps of each message, and how it reads one."""
+"""The log of the simulated mail server, and helpers to read a message."""
 
 from dataclasses import dataclass, field
 

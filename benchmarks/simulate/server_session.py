@@ -1,4 +1,4 @@
-"""One connection of the simulated mail server: SMTP, with whatever goes wrong in it."""
+"""One connection of the simulated mail server: SMTP with faults."""
 
 import hashlib
 from typing import TYPE_CHECKING

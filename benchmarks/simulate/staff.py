@@ -33,7 +33,7 @@ _NEXT = "SELECT min(next_attempt_at) FROM deliveries WHERE state IN ('queued', '
 
 @dataclass(slots=True)
 class Setup:
-    """What the operator has set up at this moment; a process that starts takes it over."""
+    """The operator's current settings, which a process takes over when it starts."""
 
     installation: Installation
     database: Database
@@ -216,8 +216,8 @@ class Staff:
             self._nap(process, self._until_due(interval))
 
     def _until_due(self, longest: float) -> float:
-        """The real one looks every 15 seconds. Where nothing has changed since the last time and nothing becomes due,
-        looking less often changes nothing else.
+        """Seconds to wait: the real scheduler looks every 15 seconds, which while nothing changes or becomes due only
+        costs time.
         """
         soonest = self.setup.database.raw.execute(_NEXT, (f"{clock.now():%Y-%m-%d %H:%M:%S.%f}",)).fetchone()[0]
         if soonest is None:

@@ -107,7 +107,7 @@ def due_day(subscriber: Recipient, due_at: datetime) -> date:
 
 
 def record_of(draft: Draft, message: OutgoingMessage) -> MessageRecord:
-    """What the ledger stores of a message before it goes."""
+    """Return the facts that the ledger stores before the message is sent."""
     return MessageRecord(
         draft.delivery.id,
         message.message_id,

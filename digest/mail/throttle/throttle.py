@@ -134,7 +134,7 @@ class Throttle:
         return waits
 
     def paused_meanwhile(self, addresses: Sequence[str], now: datetime) -> list[bool]:
-        """Whether each message of a window that was admitted earlier has to wait after all, for a pause since then."""
+        """For each message of an admitted window, return True if a pause since then holds it back."""
         stored = self._snapshot(now).pauses
         everything, is_trial = stored.get(EVERYTHING), self._breaker.trial is not None
         if everything is not None and everything.is_in_force(now) and not is_trial:
