@@ -172,7 +172,7 @@ class World:
                 pass
             finally:
                 self.current = None
-        return False
+        return not self.failures and is_over()
 
     def wait_for(self, future: "Future[Any]") -> Any:
         """The result of a future, while others run."""
