@@ -24,7 +24,7 @@ _FOUND_BY = re.compile(r"^Found by: (.+)$", re.MULTILINE)
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of one planted bug."""
+    """The result for one planted bug."""
 
     name: str
     by: str  # what has to find it

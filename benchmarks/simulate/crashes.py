@@ -1,4 +1,4 @@
-"""Where processes are killed: before any statement, around any commit, within any write, before any callback."""
+"""The points at which processes are killed: statements, commits, writes, callbacks and entries of the journal."""
 
 from collections import Counter
 from random import Random
@@ -51,7 +51,7 @@ class CrashPlan:
         self._is_over = True
 
     def strikes(self, process: str, kind: str, place: str) -> bool:
-        """Whether the process dies here."""
+        """Return True if the process dies here."""
         name = f"{process.partition('-')[0]}: {kind} {place}"
         self.visits[name] += 1
         if self._countdown is None or self._is_over:
@@ -69,5 +69,5 @@ class CrashPlan:
         return True
 
     def fraction(self) -> float:
-        """Where a write is cut when it is torn, from 0 to 1."""
+        """Return the part of a torn write that was written, from 0 to 1."""
         return self._rng.random()

@@ -21,7 +21,7 @@ _ERROR = "disk I/O error"
 
 
 class Database:
-    """The one database of a run, and who is in a transaction."""
+    """The database of a run, and the process that is in a transaction."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -98,7 +98,7 @@ class Database:
             self._end(commit=False)
 
     def is_inside(self) -> bool:
-        """Whether the current process is in a transaction already."""
+        """Return True if the current process is in a transaction already."""
         return self._holder is not None and self._holder is self._process()
 
     def _process(self) -> Process | None:
@@ -144,7 +144,7 @@ class _Cursor(sqlite3.Cursor):
 
 
 class _Connection:
-    """What SQLAlchemy takes for a connection of sqlite3."""
+    """Stands in for a connection of sqlite3."""
 
     isolation_level: str | None = None
 

@@ -1,4 +1,4 @@
-"""What goes wrong with the mail server in one run, chosen from its seed: reliability has names for all of it."""
+"""The faults of the mail server in one run, chosen from its seed."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ class FaultScript:
         self._reserve = [_fault(*rng.choice(_OFTEN), rng) for _ in range(6)]
 
     def at(self, place: str) -> str:
-        """What goes wrong at this place now; "" for nothing."""
+        """Return the fault at this place now; "" for none."""
         self._reached[place] += 1
         if self._is_over and self.happened.total() >= _FEWEST:
             return ""

@@ -47,7 +47,7 @@ _LANGUAGES = ("en", "en", "en", "zh-CN")
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What an operator changes with an upgrade: templates and keys."""
+    """The templates and keys, which an operator changes with an upgrade."""
 
     templates: int = 1
     keys: int = 1
@@ -65,7 +65,7 @@ class Installation:
         self._signers = [Signer(f"key{number}", _signing_key(number)) for number in (1, 2)]
 
     def move(self) -> None:
-        """Write to a folder of its own from now on, after a fork."""
+        """Write to a separate folder from now on, after a fork."""
         self.folder = Path(tempfile.mkdtemp(prefix="process-", dir=self.folder))
         self.settings = self._new_settings()
 
@@ -84,12 +84,12 @@ class Installation:
         )
 
     def context(self, version: Version, signs: bool) -> MailContext:
-        """What a worker of this version composes with."""
+        """Return the context in which a worker of this version composes."""
         signers = tuple(reversed(self._signers[: version.keys])) if signs else ()
         return MailContext(self._renderers[version.templates - 1], _BRANDING, _SENDERS, link_keys(version), signers)
 
     def plan(self, version: Version, signs: bool) -> Plan:
-        """What an issue is cut with."""
+        """Return the plan of an issue."""
         context = self.context(version, signs)
         frozen = issue_settings(context.branding, context.senders, context.link_keys, context.signers)
         return Plan(CUT_AT.time(), 5, 6, RankingWeights(), frozen, self.languages, ("huggingface",))

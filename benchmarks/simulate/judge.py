@@ -153,11 +153,11 @@ class Judge:
                 yield f"I2: {row.kind} {row.id} was sent twice by {later.sender} without a doubt"
 
     def _stopped(self, copy: Copy) -> bool:
-        """Whether the worker was stopped at all: then its own patience may have ended first."""
+        """Return True if the worker was stopped at all: then its own patience may have ended first."""
         return bool(self._processes[copy.sender].was_frozen)
 
     def _slept(self, copy: Copy) -> bool:
-        """Whether the worker was stopped for longer than its lease before it recorded the reply."""
+        """Return True if the worker was stopped for longer than its lease before it recorded the reply."""
         process, lease = self._processes[copy.sender], LEASE.total_seconds()
         return any(until - began >= lease - 60 and until > copy.mail_at - lease for began, until in process.was_frozen)
 

@@ -1,4 +1,4 @@
-"""What subscribers and operators do during a run, through the product's functions, and what is true after it."""
+"""The acts of subscribers and operators during a run, through the product's functions, and their effects."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -23,7 +23,7 @@ _BUSY = 900.0  # seconds in which things happen; most messages are due in the fi
 
 @dataclass(slots=True)
 class Facts:
-    """What really happened, by simulated second; the judge compares the ledger and the server's log with it."""
+    """The events of a run, by simulated second; the judge compares the ledger and the server's log with them."""
 
     ended: dict[str, float] = field(default_factory=dict)  # by key: unsubscribed or erased
     erased: dict[str, float] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""A mail server in memory, with a log of its own for the judge."""
+"""The simulated mail server, with a log for the judge."""
 
 import asyncio
 from collections.abc import Callable
