@@ -11,8 +11,8 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-ver
 # Some machines forbid it; then each of the many processes of a test run compiles all its modules anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup demo test soak model fuzz threats audit check bench screenshots lock docs messages wheel lint format
-.PHONY: types clean
+.PHONY: help setup demo test soak simulate model fuzz threats audit check bench screenshots lock docs messages wheel
+.PHONY: lint format types clean
 
 help: ## this list
 	@$(PYTHON) -c 'import re; [print(f"make {n:11} {t}") for n, t in re.findall(r"^([a-z]+):.*?## (.*)", open("Makefile").read(), re.M)]'
@@ -48,6 +48,9 @@ threats: .venv/.dev ## takes out each defence of docs/security.md: its test must
 
 audit: .venv/.dev ## known vulnerabilities and licences of the pinned packages (ARGS="--data all.zip" without internet)
 	@$(BIN)/python -m benchmarks.audit $(ARGS)
+
+simulate: .venv/.dev ## delivery on a virtual clock with crashes and faults, a new seed each run (ARGS="--runs 20000 --state FILE")
+	@$(BIN)/python -m benchmarks.simulate --runs 200 $(ARGS)
 
 check: lint types test ## what CI runs: lint, types, imports, tests
 

@@ -5,20 +5,22 @@ number of seconds to add. Leases do not use this clock but the database's (see l
 """
 
 import os
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+
+from digest import machine_clock
 
 CLOCK_FILE = "DIGEST_CLOCK_FILE"
 
 
 def now() -> datetime:
     """The current instant in UTC, shifted by the seconds in the clock file."""
-    return datetime.now(UTC) + _shift()
+    return machine_clock.now() + _shift()
 
 
 def move_to(instant: datetime, file: Path) -> None:
     """Set `now()` to `instant`, from which it runs on, in every process whose DIGEST_CLOCK_FILE is `file`."""
-    seconds = (instant - datetime.now(UTC)).total_seconds()
+    seconds = (instant - machine_clock.now()).total_seconds()
     part = file.with_suffix(".part")
     part.write_text(repr(seconds))
     part.replace(file)

@@ -40,7 +40,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
-from digest import clock, wiring
+from digest import clock, machine_clock, wiring
 from digest.bounces.intake.everywhere import take_everywhere
 from digest.bounces.intake.taking import Taker
 from digest.database.engine import DATABASE_AWAY, one_view, outage, problem_of, read_only, transaction
@@ -134,9 +134,11 @@ def _run(job: Callable[[], None]) -> None:
 class Jobs:
     """The scheduled jobs. Each reads the clock and the database again."""
 
-    def __init__(self, settings: Settings, database: Engine) -> None:
+    def __init__(self, settings: Settings, database: Engine, hint: Callable[[int], object] | None = None) -> None:
+        """`hint` tells so many workers to check the ledger, through Redis by default."""
         self.settings = settings
         self._engine = database
+        self._hint = hint or wiring.hint(settings)
         self._one_reading = threading.Lock()
 
     def collect(self) -> None:
@@ -151,13 +153,13 @@ class Jobs:
 
     def _read_for_the_cut(self) -> None:
         """Read the sources unless that was just done. Waits for a reading that is under way."""
-        until = time.monotonic() + PATIENCE_SECONDS
+        until = machine_clock.monotonic() + PATIENCE_SECONDS
         if not self._one_reading.acquire(timeout=PATIENCE_SECONDS):
             log.warning("the issue does not wait any longer for the sources", seconds=PATIENCE_SECONDS)
             return
         try:
             if self._last_read() < clock.now() - FRESH_ENOUGH:
-                self._collect(max(0.0, until - time.monotonic()))
+                self._collect(max(0.0, until - machine_clock.monotonic()))
         finally:
             self._one_reading.release()
 
@@ -199,7 +201,7 @@ class Jobs:
         if expired or cancelled:
             log.warning("the ledger was put in order", expired=expired, cancelled=cancelled)
         if due:
-            wiring.hint(self.settings)(math.ceil(due / MESSAGES_A_TASK))
+            self._hint(math.ceil(due / MESSAGES_A_TASK))
 
     def finish(self) -> None:
         """Publish that issues of which nothing waits any more are finished."""
@@ -214,7 +216,7 @@ class Jobs:
         candidates = queue_next(self._engine, wiring.plan(self.settings).settings, clock.now())
         if candidates is not None:
             log.info("a notice is queued", candidates=candidates)
-            wiring.hint(self.settings)(min(MOST_HINTS, math.ceil(candidates / MESSAGES_A_TASK)))
+            self._hint(min(MOST_HINTS, math.ceil(candidates / MESSAGES_A_TASK)))
 
     def bounces(self) -> None:
         """Process waiting delivery reports and complaints."""

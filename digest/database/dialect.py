@@ -34,6 +34,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.selectable import Subquery
 from sqlalchemy.types import TypeEngine
 
+from digest import machine_clock
+
 T = TypeVar("T")
 
 
@@ -121,7 +123,7 @@ def insert_into(dialect: str, table: Table) -> Any:
 def database_now(dialect: str) -> Any:
     """The database's own clock, which all workers share, for use in a statement. Leases are measured by it."""
     if dialect == "sqlite":
-        return datetime.now(UTC)  # the database is this process: it has no other clock
+        return machine_clock.now()  # the database is this process: it has no other clock
     return func.clock_timestamp()
 
 

@@ -6,7 +6,6 @@ import select
 import signal
 import sqlite3
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing as closing_connection
 from contextlib import contextmanager, suppress
@@ -19,6 +18,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DisconnectionError, InterfaceError, OperationalError, SQLAlchemyError
 
+from digest import machine_clock
 from digest.database.patience import limit_waiting
 
 log = structlog.get_logger()
@@ -100,16 +100,16 @@ def retry_transaction(engine: Engine, work: Callable[[Connection], T], seconds: 
 
     Raises sqlalchemy.exc.OperationalError when the database stays away for so many seconds.
     """
-    until = time.monotonic() + seconds
+    until = machine_clock.monotonic() + seconds
     while True:
         try:
             with transaction(engine) as connection:
                 result = work(connection)
         except DATABASE_AWAY as problem:
-            if time.monotonic() > until:
+            if machine_clock.monotonic() > until:
                 raise
             outage.report(problem)
-            time.sleep(1)
+            machine_clock.sleep(1)
         else:
             outage.end()
             return result

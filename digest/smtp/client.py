@@ -6,13 +6,13 @@ its own; nothing outside this package is asynchronous.
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 from types import TracebackType
 from typing import Self
 
+from digest import machine_clock
 from digest.smtp.relay import Relay
 from digest.smtp.submission import Envelope, Reply, SendObserver, SubmittedWindow, Timeouts
 
@@ -42,18 +42,16 @@ class Sender:
             raise ValueError("no mail server is set")
         self._begin_seconds = timeouts.begin
         self._pool = ConnectionPool(relays, connections, messages_per_connection, timeouts, observer, is_about_sender)
-        self._loop = new_loop()
         self._is_open = True
         self._open_lock = threading.Lock()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="smtp", daemon=True)
-        self._thread.start()
+        self._loop = self.start_loop()
 
     def submit(self, window: Sequence[Envelope], now: Callable[[], datetime]) -> Future[list[Reply]]:
         """Send each message once, over the connections that all windows share. Returns at once, from any thread.
 
         The result has exactly one reply to each envelope, in no particular order; it is never an exception.
         """
-        submitted = SubmittedWindow(window, now, time.monotonic() + self._begin_seconds)
+        submitted = SubmittedWindow(window, now, machine_clock.monotonic() + self._begin_seconds)
         with self._open_lock:
             if self._is_open:
                 self._loop.call_soon_threadsafe(self._pool.submit, submitted)
@@ -72,7 +70,20 @@ class Sender:
             if not self._is_open:
                 return
             self._is_open = False
-        asyncio.run_coroutine_threadsafe(self._pool.close(patience), self._loop).result()
+        self.end_loop(asyncio.run_coroutine_threadsafe(self._pool.close(patience), self._loop))
+
+    # --- what a simulation overrides, whose loop is nobody's thread ---
+
+    def start_loop(self) -> asyncio.AbstractEventLoop:
+        """The loop of the connections, running."""
+        loop = new_loop()
+        self._thread = threading.Thread(target=loop.run_forever, name="smtp", daemon=True)
+        self._thread.start()
+        return loop
+
+    def end_loop(self, closed: Future[None]) -> None:
+        """End the loop once the pool is `closed`."""
+        closed.result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

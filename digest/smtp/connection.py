@@ -4,12 +4,12 @@ import asyncio
 import os
 import re
 import socket
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from enum import Enum, auto
 from math import inf
 
+from digest import machine_clock
 from digest.smtp.submission import Phase
 
 # A bare addr-spec that needs no quoting, so that nothing in it can end the path or the command (RFC 5321 §4.1.2).
@@ -125,11 +125,11 @@ class Deadline:
         if self._timer is not None:
             self._timer.cancel()
         self._timer_at = due
-        self._timer = self._loop.call_later(due - time.monotonic(), self._check)
+        self._timer = self._loop.call_later(due - machine_clock.monotonic(), self._check)
 
     def _check(self) -> None:
         self._timer_at, self._timer = inf, None
-        if time.monotonic() >= self._due:
+        if machine_clock.monotonic() >= self._due:
             self._on_due()
         elif self._due < inf:
             self._start_timer(self._due)

@@ -4,13 +4,13 @@ import asyncio
 import socket
 import ssl
 import sys
-import time
 from math import inf
 from pathlib import Path
 from typing import cast
 
 from aiosmtplib import SMTP, SMTPHeloError
 
+from digest import machine_clock
 from digest.smtp.problems import NotConnected
 from digest.smtp.relay import Relay, Security
 
@@ -34,7 +34,7 @@ class RelayState:
     @property
     def is_avoided(self) -> bool:
         """True for half a minute after connecting failed."""
-        return time.monotonic() < self._failed_at + _AVOIDED_SECONDS
+        return machine_clock.monotonic() < self._failed_at + _AVOIDED_SECONDS
 
     @property
     def rank(self) -> tuple[bool, float, float]:
@@ -44,12 +44,12 @@ class RelayState:
     @property
     def message_limit(self) -> int:
         """The number of messages that the server takes over a connection, as far as it has shown."""
-        return self._limit if time.monotonic() < self._limit_until else sys.maxsize
+        return self._limit if machine_clock.monotonic() < self._limit_until else sys.maxsize
 
     def note_limit(self, messages: int) -> None:
         """Two connections that end after as many messages show a limit; one may have met a restart."""
         if messages == self._limit:
-            self._limit_until = time.monotonic() + _LIMIT_SECONDS
+            self._limit_until = machine_clock.monotonic() + _LIMIT_SECONDS
         self._limit = messages
 
     async def connect(self, seconds: float) -> tuple[asyncio.Transport, bool]:
@@ -63,7 +63,7 @@ class RelayState:
     async def open_client(self, seconds: float) -> SMTP:
         """Open a client that is ready for MAIL. Raises NotConnected, like connect()."""
         self._opened += 1
-        began = time.monotonic()
+        began = machine_clock.monotonic()
         self.open += 1
         client = None
         try:
@@ -83,7 +83,7 @@ class RelayState:
                     transport.abort()  # close() would wait for the end of TLS, but a probe's loop ends now
                 client.close()
             self.open -= 1
-            self._failed_at = time.monotonic()
+            self._failed_at = machine_clock.monotonic()
             self._trust = None  # the certificates of this machine may have been renewed
             if isinstance(error, Exception):
                 raise NotConnected(self.relay, error) from error

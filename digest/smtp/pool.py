@@ -4,11 +4,11 @@ Everything runs on the sender's event loop.
 """
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from digest import machine_clock
 from digest.smtp.connection import is_plain_address
 from digest.smtp.opening import RelayState
 from digest.smtp.problems import NotConnected
@@ -44,7 +44,7 @@ class ConnectionPool:
         self._waiting: deque[PendingMessage] = deque()
         self._sessions: dict[Session, RelayState] = {}
         self._idle: deque[Session] = deque()
-        self._openings: set[asyncio.Task[None]] = set()
+        self._openings: dict[asyncio.Task[None], None] = {}  # in the order of their beginning
         self._under_way = 0
         self._refusals = 0  # about us, in a row since the last acceptance
         self._connect_problem: tuple[str, Phase, int | None] | None = None  # of the last connection, if it failed
@@ -57,7 +57,7 @@ class ConnectionPool:
             _resolve(window.messages, self._closing)
             return
         self._refusals = min(self._refusals, _HALTS_AT - 1)
-        delay = max(window.begin_until - time.monotonic(), 0)
+        delay = max(window.begin_until - machine_clock.monotonic(), 0)
         timer = asyncio.get_running_loop().call_later(delay, self._time_is_up, window)
         window.replies.add_done_callback(lambda _: timer.cancel())
         for message in window.messages:
@@ -90,7 +90,7 @@ class ConnectionPool:
         """The next message that could still be begun in `ahead` seconds, declining those that are too late."""
         if self._is_on_probation and self._under_way:
             return None
-        now = time.monotonic()
+        now = machine_clock.monotonic()
         while self._waiting:
             message = self._waiting[0]
             if message.window.begin_until >= now + ahead:
@@ -139,7 +139,7 @@ class ConnectionPool:
     def requeue(self, message: PendingMessage, problem: str) -> None:
         """Take back a message whose connection ended for reasons of its own."""
         self._under_way -= 1
-        if self._closing or message.window.begin_until < time.monotonic():
+        if self._closing or message.window.begin_until < machine_clock.monotonic():
             _resolve([message], self._closing or problem)
         else:
             self._waiting.appendleft(message)
@@ -184,7 +184,7 @@ class ConnectionPool:
                 break
         while len(self._openings) < len(self._waiting) and len(self._openings) < self._max_openings():
             opening = asyncio.get_running_loop().create_task(self._open())
-            self._openings.add(opening)
+            self._openings[opening] = None
             opening.add_done_callback(self._opened)
 
     def _max_openings(self) -> int:
@@ -209,7 +209,7 @@ class ConnectionPool:
             return
 
     def _opened(self, opening: asyncio.Task[None]) -> None:
-        self._openings.discard(opening)
+        self._openings.pop(opening, None)
         if self._connect_problem is not None and not (self._closing or self._sessions or self._openings):
             self._resolve_waiting(*self._connect_problem)
         self._pump()

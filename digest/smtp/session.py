@@ -5,11 +5,11 @@ Everything happens in the transport's callbacks; a reply wakes no task.
 """
 
 import asyncio
-import time
 from collections import deque
 from math import inf
 from typing import TYPE_CHECKING
 
+from digest import machine_clock
 from digest.smtp.connection import (
     PHASES,
     BufferedConnection,
@@ -191,7 +191,7 @@ class Session(BufferedConnection):
             self.abort(problem)
             return
         self._sending = message
-        self._written_at, self._just_begun = time.monotonic(), True
+        self._written_at, self._just_begun = machine_clock.monotonic(), True
         self._continue(*content, step=ExpectedReply.CONTENT)
 
     def _content_answered(self, code: int, text: str) -> None:
@@ -203,7 +203,7 @@ class Session(BufferedConnection):
         if code < 400 and (early or not reply.is_acceptance):
             self.abort(problem)  # it does not have the message, or this is not a final reply
             return
-        now = time.monotonic()
+        now = machine_clock.monotonic()
         self._round_trip = now - self._written_at
         self._sending = None
         self._settled += 1
@@ -243,7 +243,7 @@ class Session(BufferedConnection):
         self._commanded, self._refusal, self._recipient_accepted = message, None, False
         self._messages_left -= 1
         if self._sending is None:
-            self._message_due = time.monotonic() + self._timeouts.message
+            self._message_due = machine_clock.monotonic() + self._timeouts.message
         mail, rcpt, data = commands(message.envelope.reverse_path, message.envelope.forward_path)
         if self._pipelining:
             self._awaited.extend(PHASES)
@@ -283,7 +283,7 @@ class Session(BufferedConnection):
 
     def _set_deadline(self) -> None:
         """Set when the next reply is due."""
-        step, now = self._awaited[0] if self._awaited else None, time.monotonic()
+        step, now = self._awaited[0] if self._awaited else None, machine_clock.monotonic()
         if step is None:
             self._deadline.set(now + _IDLE_SECONDS)
         elif step is ExpectedReply.QUIT:

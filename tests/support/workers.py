@@ -39,6 +39,9 @@ class Unlimited(Throttle):
     def admit(self, addresses: Sequence[str], now: datetime, requested: Collection[int] = ()) -> list[timedelta]:
         return [timedelta()] * len(addresses)
 
+    def paused_meanwhile(self, addresses: Sequence[str], now: datetime) -> list[bool]:
+        return [False] * len(addresses)
+
     def record(self, responses: Sequence[tuple[str, Receipt]], now: datetime, requested: Collection[int] = ()) -> None:
         pass
 

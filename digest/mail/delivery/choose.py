@@ -24,8 +24,9 @@ from digest.issues.selection import (
 )
 from digest.ledger.deliveries import Delivery, skip_reason
 from digest.ledger.kinds import OF_CHANGES, IssueStatus, Kind, SkipReason, SuppressionReason
+from digest.ledger.sending import MessageRecord
 from digest.mail.delivery.journal import Journal
-from digest.mail.message import Draft
+from digest.mail.message import Draft, OutgoingMessage
 from digest.subscribers.address_change.change import AddressChange
 from digest.subscribers.address_change.store import changes_for
 from digest.subscribers.store import RECIPIENT, recipient_of
@@ -124,16 +125,29 @@ def _choose_papers(
     outcome.drafts.append(Draft(claim, subscriber, cached.issue, selection))
 
 
-def picks_to_store(draft: Draft, issues: IssueCache) -> bytes | None:
+def _picks_to_store(draft: Draft, issues: IssueCache) -> bytes | None:
     """The selection as the ledger stores it; None if it has it already, as an earlier version stored it."""
     if draft.issue is None or draft.selection is None or draft.delivery.selection is not None:
         return None
     return draft.delivery.picks or packed_selection(draft.selection, issues.get(draft.issue.id).pool.ranks)
 
 
-def due_day(subscriber: Recipient, due_at: datetime) -> date:
+def _due_day(subscriber: Recipient, due_at: datetime) -> date:
     """The date where the subscriber lives, which a pause is compared with."""
     return due_at.astimezone(ZoneInfo(subscriber.preferences.zone)).date()
+
+
+def record_of(draft: Draft, message: OutgoingMessage, issues: IssueCache) -> MessageRecord:
+    """Return the facts that the ledger stores before the message is sent."""
+    return MessageRecord(
+        draft.delivery.id,
+        message.message_id,
+        message.sha256,
+        _due_day(draft.subscriber, draft.delivery.due_at),
+        _picks_to_store(draft, issues),
+        message.envelope.message if draft.issue is None else b"",
+        tuple(pick.paper_id for pick in draft.selection.picks) if draft.selection else (),
+    )
 
 
 # --- reading ---

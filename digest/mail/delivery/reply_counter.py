@@ -1,9 +1,9 @@
 """Counts the replies that one worker gets, for the metrics."""
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
+from digest import machine_clock
 from digest.ledger.replies import ReplyClass, reply_class
 from digest.mail.delivery.outcome import Outcome, Receipt
 from digest.text import domain_of
@@ -25,10 +25,10 @@ def replies_in(responses: Iterable[tuple[str, Receipt]]) -> Counter[tuple[str, R
 class ReplyCounter:
     """Collects counts until they are stored with a transaction of the ledger; a killed worker loses one second's."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self, clock: Callable[[], float] | None = None) -> None:
+        self._clock = clock or machine_clock.monotonic
         self._counts: Counter[tuple[str, ReplyClass]] = Counter()
-        self._stored_at = clock()
+        self._stored_at = self._clock()
 
     def add(self, responses: Iterable[tuple[str, Receipt]]) -> None:
         self._counts += replies_in(responses)

@@ -5,7 +5,6 @@ the next is composed; the replies to the first are recorded in the transaction t
 between two steps, the ledger and its journal say what certainly did not happen and what may have (recovery.py).
 """
 
-import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -16,15 +15,15 @@ from typing import NamedTuple
 import structlog
 from sqlalchemy import Connection, Engine
 
+from digest import machine_clock
 from digest.database.engine import read_only, retry_transaction, transaction
 from digest.ledger import events, sending, transitions
 from digest.ledger.deliveries import Delivery
 from digest.ledger.kinds import IssueStatus, SkipReason
 from digest.ledger.replies import count_replies
-from digest.ledger.sending import MessageRecord
 from digest.ledger.worker_lock import WorkerLock
 from digest.mail.compose.composer import Composer
-from digest.mail.delivery.choose import choose, due_day, picks_to_store, recipient_statuses
+from digest.mail.delivery.choose import choose, recipient_statuses, record_of
 from digest.mail.delivery.journal import ALL, Journal
 from digest.mail.delivery.outcome import Outcome, receipt_of, record
 from digest.mail.delivery.recovery import recover
@@ -101,12 +100,12 @@ class DeliveryWorker:
         self._stats = RunStats()
         self._replies = ReplyCounter()
         self.accepted = 0  # since the start
-        self.worked_at: float | None = None  # when a delivery was last handled, by time.monotonic()
+        self.worked_at: float | None = None  # when a delivery was last handled, by machine_clock.monotonic()
 
     def deliver_due(self, limit: int, seconds: float = 20.0) -> RunStats:
         """Deliver what is due, up to about `limit` deliveries, until nothing is or the time is over."""
         stats = self._stats = RunStats()
-        deadline = time.monotonic() + seconds
+        deadline = machine_clock.monotonic() + seconds
         self._lock.hold()
         self._settle()
         recover(self._engine, self._journal.folder, self._settings.hold, self._now())
@@ -115,8 +114,8 @@ class DeliveryWorker:
                 drafts = self.choose(claims)
                 while window := self._admit(drafts):
                     if messages := self.compose(window):
-                        self.send(self.record(messages))
-                stats.more = stats.handled >= limit or time.monotonic() > deadline
+                        self.send(self.record(self._unpaused(messages)))
+                stats.more = stats.handled >= limit or machine_clock.monotonic() > deadline
         finally:
             self._settle()
         if stats.handled:
@@ -176,7 +175,7 @@ class DeliveryWorker:
         is_due = len(self._in_flight) >= _MAX_IN_FLIGHT or not messages
         oldest = self._in_flight[0] if self._in_flight and is_due else None
         receipts = [receipt_of(reply) for reply in oldest.replies.result()] if oldest else []
-        records = [self._record_of(draft, message) for draft, message in messages]
+        records = [record_of(draft, message, self._composer.issues) for draft, message in messages]
 
         replies, day = self._replies.due(), self._day()
 
@@ -194,7 +193,7 @@ class DeliveryWorker:
             self._in_flight.popleft()
             self._stats.outcomes.update(receipt.outcome for receipt in receipts)
             self.accepted += sum(receipt.outcome is Outcome.ACCEPTED for receipt in receipts)
-            self.worked_at = time.monotonic()
+            self.worked_at = machine_clock.monotonic()
             took = max(receipt.at for receipt in receipts) - oldest.began
             requested = {delivery_id for delivery_id, draft in oldest.drafts.items() if draft.delivery.is_requested}
             evidence = [receipt for receipt in receipts if is_evidence(receipt, requested)] if requested else receipts
@@ -256,8 +255,18 @@ class DeliveryWorker:
             if going:
                 return going
             if soon:
-                time.sleep(min(waits).total_seconds())
+                machine_clock.sleep(min(waits).total_seconds())
         return []
+
+    def _unpaused(self, messages: ComposedMessages) -> ComposedMessages:
+        """Wait for room on the wire, up to ten minutes, and requeue what has been paused meanwhile."""
+        if len(self._in_flight) < _MAX_IN_FLIGHT:
+            return messages
+        self._in_flight[0].replies.result()
+        paused = self._throttle.paused_meanwhile([draft.subscriber.email for draft, _ in messages], self._now())
+        held = [draft.delivery.id for (draft, _), is_paused in zip(messages, paused, strict=True) if is_paused]
+        self._requeue(held, _AT_ONCE)
+        return [(draft, message) for draft, message in messages if draft.delivery.id not in held] if held else messages
 
     def _return(self, claims: Sequence[Delivery]) -> None:
         """Skip or requeue what the last check refused, since it has changed after the choice."""
@@ -275,21 +284,10 @@ class DeliveryWorker:
     def _skip(self, connection: Connection, delivery_id: int, reason: SkipReason) -> None:
         transitions.skip(connection, delivery_id, reason, self._now())
         self._stats.outcomes[f"skipped: {reason}"] += 1
-        self.worked_at = time.monotonic()
+        self.worked_at = machine_clock.monotonic()
 
     def _requeue(self, delivery_ids: Sequence[int], wait: timedelta) -> None:
         if delivery_ids:
             with transaction(self._engine) as connection:
                 transitions.requeue(connection, delivery_ids, self._now() + wait)
             self._stats.outcomes["requeued"] += len(delivery_ids)
-
-    def _record_of(self, draft: Draft, message: OutgoingMessage) -> MessageRecord:
-        return MessageRecord(
-            draft.delivery.id,
-            message.message_id,
-            message.sha256,
-            due_day(draft.subscriber, draft.delivery.due_at),
-            picks_to_store(draft, self._composer.issues),
-            message.envelope.message if draft.issue is None else b"",
-            tuple(pick.paper_id for pick in draft.selection.picks) if draft.selection else (),
-        )

@@ -5,7 +5,6 @@ gets its turn in a queue, so that requeued messages do not return all at once. I
 bucketful is sent; while it does not answer, what draws on a rate waits.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -13,6 +12,8 @@ import redis
 import structlog
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
+from digest import machine_clock
 
 log = structlog.get_logger()
 
@@ -83,7 +84,7 @@ class Bucket(NamedTuple):
 class Rates:
     """The buckets of one process, one round trip per window."""
 
-    def __init__(self, redis_url: str, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, redis_url: str, now: Callable[[], float] | None = None) -> None:
         self._client = redis.Redis.from_url(
             redis_url or _NOWHERE,
             socket_timeout=_TIMEOUT_SECONDS,
@@ -91,7 +92,7 @@ class Rates:
             retry=Retry(NoBackoff(), 0),
         )
         self._script = self._client.register_script(SCRIPT)
-        self._now = now
+        self._now = now or machine_clock.monotonic
         self._reconnect_at = self._log_at = float("-inf")
 
     @property

@@ -133,6 +133,15 @@ class Throttle:
         self._wait_for_quotas(waits, requested, now)
         return waits
 
+    def paused_meanwhile(self, addresses: Sequence[str], now: datetime) -> list[bool]:
+        """For each message of an admitted window, return True if a pause since then holds it back."""
+        stored = self._snapshot(now).pauses
+        everything, is_trial = stored.get(EVERYTHING), self._breaker.trial is not None
+        if everything is not None and everything.is_in_force(now) and not is_trial:
+            return [True] * len(addresses)
+        scopes = [stored.get(_destination(address)) for address in addresses]
+        return [pause is not None and pause.is_in_force(now) for pause in scopes]
+
     # --- after sending ---
 
     def record(self, responses: Sequence[tuple[str, Receipt]], now: datetime, requested: Collection[int] = ()) -> None:

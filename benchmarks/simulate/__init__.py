@@ -1,0 +1,1 @@
+"""A deterministic simulation of delivery: see docs/reliability.md."""
