@@ -22,7 +22,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def time(self) -> float:
         return self._world.monotonic()
 
-    def _call_soon(  # type: ignore[override]
+    def _call_soon(
         self, callback: Callable[..., object], args: Any, context: contextvars.Context | None
     ) -> asyncio.Handle:
         handle = asyncio.Handle(callback, args, self, context)
@@ -52,11 +52,9 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def is_running(self) -> bool:
         return True
 
-    def _run(self, handle: asyncio.Handle) -> None:
-        if handle._cancelled:
-            return
-        callback: Any = handle._callback
-        self.enter(_name_of(callback), lambda: handle._context.run(callback, *handle._args))
+    def _run(self, handle: Any) -> None:
+        if not handle._cancelled:
+            self.enter(_name_of(handle._callback), lambda: handle._context.run(handle._callback, *handle._args))
 
     def enter(self, place: str, action: Callable[[], object]) -> None:
         """Run a callback of this loop."""

@@ -56,8 +56,8 @@ class People:
             self._at(self._moment(), act.__name__, lambda act=act, number=number: act(number))  # type: ignore[misc]
         for number in range(rng.choice((1, 2, 3))):
             self._at(self._moment(), "_subscribe", lambda number=number: self._subscribe(100 + number))  # type: ignore[misc]
-        for act in rng.sample(self._operator_acts(), rng.choice((0, 1, 1, 2, 3))):
-            act(self._moment())
+        for operate in rng.sample(self._operator_acts(), rng.choice((0, 1, 1, 2, 3))):
+            operate(self._moment())
 
     def _moment(self) -> float:
         rng = self._rng

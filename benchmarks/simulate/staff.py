@@ -142,7 +142,7 @@ class Staff:
         if not self.is_closing:
             self.restarts += 1
             wait = self._rng.choice((0.3, 2.0, 20.0, 90.0)) if process.killed_at else 1.0
-            self._world.after(wait, lambda: self.is_closing or self.start(slot))
+            self._world.after(wait, lambda: None if self.is_closing else self.start(slot))
 
     # --- hints ---
 

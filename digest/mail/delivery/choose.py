@@ -132,7 +132,7 @@ def _picks_to_store(draft: Draft, issues: IssueCache) -> bytes | None:
     return draft.delivery.picks or packed_selection(draft.selection, issues.get(draft.issue.id).pool.ranks)
 
 
-def _due_day(subscriber: Recipient, due_at: datetime) -> date:
+def due_day(subscriber: Recipient, due_at: datetime) -> date:
     """The date where the subscriber lives, which a pause is compared with."""
     return due_at.astimezone(ZoneInfo(subscriber.preferences.zone)).date()
 
@@ -143,7 +143,7 @@ def record_of(draft: Draft, message: OutgoingMessage, issues: IssueCache) -> Mes
         draft.delivery.id,
         message.message_id,
         message.sha256,
-        _due_day(draft.subscriber, draft.delivery.due_at),
+        due_day(draft.subscriber, draft.delivery.due_at),
         _picks_to_store(draft, issues),
         message.envelope.message if draft.issue is None else b"",
         tuple(pick.paper_id for pick in draft.selection.picks) if draft.selection else (),
