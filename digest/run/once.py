@@ -292,9 +292,7 @@ class _Run:
             selection = stored_selection(connection, row) if row else None
             why = [each.why for each in explained(connection, row.issue_id) if each.id == row.id] if row else []
         if row is None or issue is None:
-            raise OnceFailed(
-                "Today's issue was cut before this address was added to the folder. Run it again tomorrow."
-            )
+            raise OnceFailed("Today's issue was cut before this address was added. Run it again tomorrow.")
         by_id = {ranked.paper.id: ranked.paper for ranked in issue.pool}
         picks = selection.picks if selection else ()
         papers = tuple(by_id[pick.paper_id] for pick in picks if pick.paper_id in by_id)
