@@ -11,7 +11,7 @@ from digest.database.engine import read_only
 from digest.issues.issue import Issue
 from digest.issues.selection import CachedIssue, Pool, Selection, histories, papers_for, selection_of
 from digest.ledger.deliveries import Delivery, find
-from digest.ledger.kinds import OF_ISSUE, IssueKind, Kind, SkipReason, Status
+from digest.ledger.kinds import OF_CHANGES, OF_ISSUE, IssueKind, Kind, SkipReason, Status
 from digest.lint import LintReport, ParsedMessage, lint
 from digest.mail.compose.composer import IssueComposer, compose_alone, compose_transactional
 from digest.mail.compose.context import MailContext
@@ -19,9 +19,10 @@ from digest.mail.compose.fragments import Fragments, stored_fragments
 from digest.mail.compose.further_cards import FurtherCards
 from digest.mail.message import Draft, language_of
 from digest.smtp import Envelope
+from digest.subscribers.address_change.change import AddressChange
 from digest.subscribers.subscriber import Consent, Preferences, Subscriber
 
-_SAMPLE_ADDRESS = "subscriber@example.com"
+_SAMPLE_ADDRESS, _SAMPLE_NEW_ADDRESS = "subscriber@example.com", "new.address@example.com"
 _NOBODY = 0  # the id of no subscriber, so that links in a preview open no page
 _FRAMES = (("Phone, light", 390, False), ("Phone, dark", 390, True), ("Small phone, light", 320, False))
 _DESKTOP = (("Desktop, light", 720, False), ("Desktop, dark", 720, True))
@@ -74,7 +75,8 @@ def preview_transactional(
 ) -> bytes:
     """Compose a message that belongs to no issue, as if due now. `language` "" is the operator's."""
     recipient = subscriber or _sample_subscriber(_SAMPLE_ADDRESS, now, language)
-    draft = Draft(_unqueued(kind, None, now.date(), recipient, now), recipient)
+    change = _sample_change(recipient, now) if kind in OF_CHANGES else None
+    draft = Draft(_unqueued(kind, None, now.date(), recipient, now), recipient, change=change)
     return compose_transactional(draft, context).envelope.message
 
 
@@ -137,6 +139,11 @@ def _sample_subscriber(address: str, now: datetime, language: str) -> Subscriber
     consent = Consent(requested_at=now, requested_from="", form="preview")
     preferences = Preferences(language=language)
     return Subscriber(_NOBODY, address, Status.CONFIRMED, preferences, "", consent, created_at=now, changed_at=now)
+
+
+def _sample_change(subscriber: Subscriber, now: datetime) -> AddressChange:
+    nothing_yet = (None, None, None, None)
+    return AddressChange(0, subscriber.id, subscriber.email, _SAMPLE_NEW_ADDRESS, "", "", now, *nothing_yet)
 
 
 # --- the page ---

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from digest.database import engine as database
+from digest import machine_clock
 from digest.database.engine import connect, retry_transaction, transaction
 from digest.issues.audit import audit
 from digest.ledger import sending, transitions
@@ -17,7 +17,7 @@ from tests.support.scenario import DAY, add_papers, add_subscriber, cut
 @pytest.fixture
 def loser(postgresql_url, monkeypatch):
     """A claimed delivery, an engine whose answers can be lost, and the server that loses them."""
-    monkeypatch.setattr(database.time, "sleep", lambda _seconds: None)  # between two attempts
+    monkeypatch.setattr(machine_clock, "sleep", lambda _seconds: None)  # between two attempts
     with serving(postgresql_url) as server:
         engine = connect(server.url)
         add_papers(engine, range(3))

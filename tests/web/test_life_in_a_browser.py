@@ -166,7 +166,7 @@ def test_saying_what_one_thinks_of_a_paper_and_taking_it_back(subscribed, visit)
     assert said() == [(PAPER, FeedbackKind.MORE)]
     subscribed.press("[name=say][value=less]")
     assert said() == [(PAPER, FeedbackKind.LESS)]
-    subscribed.follow(Purpose.FEEDBACK)
+    subscribed.open(f"/feedback/{visit.token(Purpose.FRESH, visit.subscriber())}")
     subscribed.press("[name=action][value=reset]")
     subscribed.is_told_at("sure")
     subscribed.press("[name=forget]")

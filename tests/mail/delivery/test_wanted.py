@@ -52,7 +52,7 @@ def test_the_choice_and_the_last_check_agree_about_every_kind_status_pause_suppr
         queue_every_kind(engine, subscriber, issue_ids)
         people.append((subscriber, status, paused_until, suppression))
     with transaction(engine) as connection:
-        claims = sending.claim(connection, "one", 1000, DUE)
+        claims = sending.claim(connection, "one", 2000, DUE)
     for person in people:
         change(engine, *person)
     for day, status in ISSUES.items():
@@ -69,11 +69,12 @@ def test_the_choice_and_the_last_check_agree_about_every_kind_status_pause_suppr
     records = [MessageRecord(claim.id, "", "", due_day(someone, claim.due_at)) for claim in claims]
     with transaction(engine) as connection:
         assert sending.mark_sending(connection, "one", records) == wanted
-    assert len(claims) == len(people) * (len(ISSUE_OF) * len(ISSUES) + 4)
+    assert len(claims) == len(people) * (len(ISSUE_OF) * len(ISSUES) + len(RULES) - len(ISSUE_OF))
     assert set(reasons.values()) == {None, *SkipReason} - {
         SkipReason.NOTHING_NEW,
         SkipReason.NOTHING_FOLLOWED,
         SkipReason.EMPTY_ISSUE,
         SkipReason.TOO_FEW,
         SkipReason.RESTORED,
+        SkipReason.SENT_BEFORE,
     }

@@ -5,8 +5,9 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from digest.database.engine import read_only, transaction
-from digest.database.tables import deliveries, metadata, reader_votes, subscribers
+from digest.database.tables import metadata, reader_votes, subscribers
 from digest.issues import personal_data
+from digest.issues.explain import lists_sent
 from digest.ledger import events
 from digest.ledger.kinds import SuppressionReason
 from digest.subscribers import community, subscriptions
@@ -74,8 +75,8 @@ def test_everything_of_the_subscriber_follows(engine, hands) -> None:
     cut(engine, DAY + timedelta(days=1))
     hands.deliver()
     with read_only(engine) as connection:
-        rows = connection.scalars(select(deliveries.c.selection).where(deliveries.c.kind == "digest")).all()
-    first, second = ({pick[0] for pick in row["picks"]} for row in rows)
+        lists = lists_sent(connection, recipient_key(NEW, SECRET), 10)
+    first, second = ({pick.paper_id for pick in selection.picks} for _issue, _at, selection in lists)
     assert first
     assert second
     assert not first & second

@@ -16,6 +16,7 @@ from sqlalchemy import select
 
 from digest.database.engine import read_only, transaction
 from digest.database.tables import deliveries, library_entries, subscribers
+from digest.issues.selection import Pick, Pool, Selection, packed_selection
 from digest.issues.store import issue_on
 from digest.lint import ParsedMessage
 from digest.mail.preview import preview_message
@@ -88,11 +89,11 @@ def owner(filled: Visit) -> Visit:
     library.add(filled.engine, ada.id, f"@article{{a, title={{{OWNED}}}, year={{2020}}}}".encode(), START)
     send_list(filled)
     with transaction(filled.engine) as connection:
-        issue = issue_on(connection, "daily", YESTERDAY)
+        issue = issue_on(connection, "daily", YESTERDAY, whole=True)
         assert issue is not None
         row = dict(connection.execute(select(deliveries).where(deliveries.c.kind == "digest")).one()._mapping)
-        earlier = {**row["selection"], "picks": [["2603.00100", EARLIER, 0]]}
-        row |= {"issue_id": issue.id, "occasion": str(YESTERDAY), "selection": earlier}
+        earlier = packed_selection(Selection((Pick(issue.pool[0].paper.id, EARLIER),), 0), Pool(issue).ranks)
+        row |= {"issue_id": issue.id, "occasion": str(YESTERDAY), "picks": earlier}
         row |= {"created_at": row["created_at"] - timedelta(days=1)}
         connection.execute(deliveries.insert().values({name: value for name, value in row.items() if name != "id"}))
     return filled
