@@ -1,7 +1,7 @@
 """SQLite in memory for simulated processes: one transaction at a time, killed between any two statements.
 
-On SQLite transactions that write exclude each other, and one that reads sees one state, so to take turns by whole
-transactions shows everything that SQLite can. What is different on PostgreSQL is not simulated.
+On SQLite, transactions that write exclude each other, and one that reads sees one state. So processes that take turns by
+whole transactions show everything that SQLite can. The differences of PostgreSQL are not simulated.
 """
 
 import sqlite3
@@ -144,7 +144,7 @@ class _Cursor(sqlite3.Cursor):
 
 
 class _Connection:
-    """Stands in for a connection of sqlite3."""
+    """The part of a connection of sqlite3 that SQLAlchemy uses."""
 
     isolation_level: str | None = None
 
