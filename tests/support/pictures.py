@@ -32,6 +32,7 @@ from digest.mail.compose.composer import compose_alone
 from digest.mail.compose.context import MailContext
 from digest.mail.compose.render import Renderer
 from digest.mail.message import Draft
+from digest.mail.preview import preview_transactional
 from digest.resources import resource
 from digest.settings import Settings
 from digest.subscribers.subscriber import Preferences
@@ -132,8 +133,7 @@ def mails(issue: Issue, language: str) -> dict[str, str]:
     messages["notice"] = _html(a_draft(a_notice(), Selection((), language=language)), context)
     messages["first"] = _html(a_draft(issue, replace(selection, first=True)), context)
     for kind in set(Kind) - set(OF_ISSUE.values()):
-        draft = a_draft(issue, None)
-        messages[str(kind)] = _html(replace(draft, issue=None, delivery=replace(draft.delivery, kind=kind)), context)
+        messages[str(kind)] = parts_of(preview_transactional(context, kind, None, START, language)).html
     return dict(sorted(messages.items()))
 
 
