@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from benchmarks.simulate.database import Database
-from benchmarks.simulate.installation import KEYS, SUBSCRIBERS, address, key_of
+from benchmarks.simulate.installation import DAY, KEYS, SUBSCRIBERS, address, key_of
 from benchmarks.simulate.people import Facts
 from benchmarks.simulate.server_log import Copy, ServerLog
 from benchmarks.simulate.world import World
@@ -58,6 +58,8 @@ class Judge:
         for copy in log.copies:
             self._copies[copy.message_id].append(copy)
         self._processes = {process.name: process for process in world.processes}
+        first = raw.execute("SELECT id FROM issues WHERE kind = 'daily' AND date = ?", (DAY.isoformat(),)).fetchone()
+        self._first_issue = first[0] if first else None  # the one that operators pause and cancel
 
     def problems(self, was_over: bool) -> Iterator[str]:
         if not was_over:
@@ -194,12 +196,14 @@ class Judge:
         reasons = {"erased": facts.erased.get(row.recipient)}
         if row.kind in LISTED:
             reasons |= {"unsubscribed": facts.ended.get(row.recipient), "paused": facts.paused.get(row.recipient)}
-            reasons["cancelled"] = facts.cancelled
+            reasons["cancelled"] = facts.cancelled if row.issue_id == self._first_issue else None
         for reason, since in reasons.items():
             if since is not None and since < at:
                 yield f"I5: {row.kind} {row.id} began {copy.mail_at - since:.1f} s after: {reason}"
         for what, began, until in facts.stops:
-            is_about = what in (EVERYTHING, self._email(row).rpartition("@")[2]) or (what == "issue" and row.issue_id)
+            is_about = what in (EVERYTHING, self._email(row).rpartition("@")[2]) or (
+                what == "issue" and row.issue_id == self._first_issue
+            )
             if is_about and began < at and copy.mail_at < until:
                 yield f"I5: {row.kind} {row.id} began {copy.mail_at - began:.1f} s after {what} was paused"
 
