@@ -1,7 +1,7 @@
 """SQLite in memory for simulated processes: one transaction at a time, killed between any two statements.
 
-On SQLite, transactions that write exclude each other, and one that reads sees one state. So processes that take turns by
-whole transactions show everything that SQLite can. The differences of PostgreSQL are not simulated.
+On SQLite, transactions that write exclude each other, and one that reads sees one state. So processes that take turns
+by whole transactions show everything that SQLite can. The differences of PostgreSQL are not simulated.
 """
 
 import sqlite3
