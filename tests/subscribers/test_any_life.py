@@ -163,5 +163,5 @@ def test_any_life_of_a_subscription_is_what_the_model_says(lived_in):
     class OnDatabase(Lives):
         engine = lived_in
 
-    profile = settings(max_examples=int(os.environ.get("LIVES", "15")), stateful_step_count=25, deadline=None)
+    profile = settings(max_examples=int(os.environ.get("LIVES", "8")), stateful_step_count=25, deadline=None)
     run_state_machine_as_test(OnDatabase, settings=profile)

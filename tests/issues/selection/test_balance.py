@@ -63,7 +63,8 @@ def choose(pool, likes=(), received=(), since=None, **preferences):
     """The numbers of the papers chosen for a subscriber who likes some papers, the first best."""
     affinity = {f"2603.{number:05}": 0.95 - 0.01 * order for order, number in enumerate(likes)}
     received = {f"2603.{number:05}" for number in received}
-    selection = pool.select(Preferences(**preferences), received, profile_from(pool, affinity, {}), since=since)
+    profile = replace(profile_from(pool, affinity, {}), liked=len(affinity))
+    selection = pool.select(Preferences(**preferences), received, profile, since=since)
     return selection if isinstance(selection, SkipReason) else numbers(selection)
 
 

@@ -149,7 +149,7 @@ def crawl(visit: Visit, start: Iterable[str], folder: Path, saved_stays: bool = 
     kept, database = folder / "kept.sqlite", str(visit.engine.url.database)
     visit.engine.dispose()
     shutil.copy(database, kept)
-    paths = list(inside(start))
+    paths = sorted(inside(start))
     waiting = deque(
         [
             *(Step("GET", path) for path in paths),
@@ -161,12 +161,14 @@ def crawl(visit: Visit, start: Iterable[str], folder: Path, saved_stays: bool = 
         ]
     )
     seen: dict[str, str] = {}
+    done: set[Step] = set()
     while waiting:
         step = waiting.popleft()
-        if step.name in seen:
+        if step in done or (step.method == "POST" and step.name in seen):
             continue
+        done.add(step)
         answer = visit.browser.request(step.method, step.path, data=dict(step.fields) if step.fields else None)
-        seen[step.name] = answer.text
+        seen[step.name] = seen.get(step.name, "") + answer.text
         if step.method == "POST":
             assert_unharmed(visit, step.name, saved_stays)
             visit.engine.dispose()
