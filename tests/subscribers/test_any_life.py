@@ -125,8 +125,9 @@ class Lives(RuleBasedStateMachine):
     def tidy(self):
         subscriptions.purge_pending(self.engine, self.now)
         for person in self.people.values():
-            if person.status == "pending" and person.since < self.now - timedelta(days=7):
-                person.status = None
+            never_confirmed = person.status in ("pending", "unsubscribed") and not person.had_confirmed
+            if never_confirmed and person.since < self.now - timedelta(days=7):
+                person.status, person.asked_again = None, False
 
     @invariant()
     def each_is_as_they_must_be(self):
@@ -163,5 +164,5 @@ def test_any_life_of_a_subscription_is_what_the_model_says(lived_in):
     class OnDatabase(Lives):
         engine = lived_in
 
-    profile = settings(max_examples=int(os.environ.get("LIVES", "8")), stateful_step_count=25, deadline=None)
+    profile = settings(max_examples=int(os.environ.get("LIVES", "15")), stateful_step_count=25, deadline=None)
     run_state_machine_as_test(OnDatabase, settings=profile)

@@ -173,6 +173,7 @@ def test_a_file_is_uploaded_and_removed_on_a_phone_without_javascript(chromium, 
 
         def look():
             judge.set_content(page.content())
+            judge.wait_for_selector("main")  # a busy browser may still show the empty page before it
             reports.append(judge.evaluate("document.documentElement.scrollWidth") > 390 or violations(judge, contrast))
 
         page.goto(url + fresh)
