@@ -162,8 +162,8 @@ class _Connection:
     def execute(self, statement: str) -> None:
         """The settings of a new connection, which are those of the one behind it."""
 
-    def create_function(self, *arguments: Any, **named: Any) -> None:
-        self._database.raw.create_function(*arguments, **named)
+    def create_function(self, *_arguments: Any, **_named: Any) -> None:
+        """No statement uses it, and SQLite refuses a new one while another connection reads."""
 
     def _begin(self) -> None:
         self._is_inner = self._database.is_inside()

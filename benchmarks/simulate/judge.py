@@ -21,6 +21,7 @@ from digest.mail.pauses import EVERYTHING
 from digest.subscribers.tokens import Purpose, verify
 
 _ENDED = {"accepted", "refused", "expired", "skipped", "quarantined"}
+_OVERDUE = 18 * 3_600.0 - 60.0  # seconds, as overdue_hours; messages are due in the first minute
 _TOLERANCE = 5.0  # seconds from the end of a subscription to the last MAIL
 _COLUMNS = (
     "id, kind, recipient, state, reason, message_id, sha256, issue_id, finished_at, crashes, attempts, subscriber_id"
@@ -105,7 +106,7 @@ class Judge:
             case "skipped":
                 return self._wrong_skip(row)
             case "expired":
-                return "" if row.kind not in LISTED or self._world.elapsed > 80_000 else "it was not overdue"
+                return "" if row.kind not in LISTED or self._world.elapsed > _OVERDUE else "it was not overdue"
             case "quarantined":
                 return "" if row.crashes >= 3 else "no three workers died with it"
         return ""
