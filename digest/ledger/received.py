@@ -40,7 +40,7 @@ def already_sent(
     claims: Sequence[Delivery],
     worker: str,
     since: date,
-    papers_of: Callable[[int], Mapping[int, str]] = lambda _issue_id: {},
+    papers_of: Callable[[int], Mapping[int, str]],
 ) -> dict[str, AlreadySent]:
     """By recipient, the papers of their other deliveries of occasions from `since` on.
 

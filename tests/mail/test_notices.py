@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from digest.database.tables import deliveries, subscribers
 from digest.issues.audit import audit
 from digest.issues.issue import NoticeText
 from digest.issues.publish import halt
+from digest.issues.selection.history import papers_by_rank
 from digest.issues.store import issue_id_on, issue_on
 from digest.ledger import events, sending
 from digest.ledger.kinds import IssueKind, IssueStatus, SkipReason, SuppressionReason
@@ -313,7 +315,8 @@ def test_todays_notice_does_not_hold_up_an_issue_of_the_same_subscriber(engine):
         (notice, issue) = sorted(sending.claim(connection, "one", 5, SEVEN + A_DAY), key=lambda each: each.id)
         connection.execute(update(deliveries).where(deliveries.c.id == issue.id).values(worker="two"))
 
-        assert not already_sent(connection, [issue], "two", date(2026, 1, 1))[issue.recipient].being_chosen
+        sent = already_sent(connection, [issue], "two", date(2026, 1, 1), partial(papers_by_rank, connection))
+        assert not sent[issue.recipient].being_chosen
     assert (notice.kind, issue.kind) == ("notice", "digest")
 
 

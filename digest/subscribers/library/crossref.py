@@ -12,7 +12,7 @@ from digest.papers.sources.source import SourceUnavailable
 
 SPACING_SECONDS = 0.5  # it allows three lists a second
 MOST = 50  # DOIs in one request
-_MARKUP = re.compile(r"<(jats:)?title>[^<]*</\1title>|<[^<>]{1,200}>")  # of JATS; "Abstract" is such a title
+_MARKUP = re.compile(r"<((?:jats:)?title)>[^<]*</\1>|<[^<>]{1,200}>")  # of JATS; "Abstract" is such a title
 _LONGEST = 10_000
 
 

@@ -30,7 +30,7 @@ from digest.subscribers.tokens import verify
 from digest.text import domain_of
 from digest.web.pages import Pages
 from digest.web.personal import one_click, signup
-from digest.web.personal.links import TO_PREFERENCES, ManageLink, PersonalLink, say_done
+from digest.web.personal.links import TO_PREFERENCES, ManageLink, PersonalLink, say_done, shortened
 from digest.web.site import EarlyAnswer, PageRouter, Posted, PostedAnything, Site, TheSite
 from digest.web.writing import CANNOT_BE_USED, after_others, in_turn
 
@@ -101,10 +101,12 @@ def _waiting(side: Side, change: AddressChange) -> Message:
 
 
 def _say_changed(site: Site, pages: Pages, change: AddressChange, is_first: bool = False) -> Response:
+    # Later, somebody else may have the old address and what was sent to it.
+    shown = change.new_email if is_first else shortened(change.new_email)
     return say_done(
         pages,
         _("Your address has changed"),
-        _("Your emails now go to %(new)s. Your settings, history and feedback are kept.", new=change.new_email),
+        _("Your emails now go to %(new)s. Your settings, history and feedback are kept.", new=shown),
         more=TO_PREFERENCES,
         after=site.hint_later() if is_first else None,
     )

@@ -37,8 +37,7 @@ class PersonalLink:
     @property
     def address(self) -> str:
         """The subscriber's address as pages show it: whole behind a fresh link alone, as others may be forwarded."""
-        name, _at, domain = self.subscriber.email.rpartition("@")
-        return self.subscriber.email if self.is_fresh else f"{name[:1]}…@{domain}"
+        return self.subscriber.email if self.is_fresh else shortened(self.subscriber.email)
 
     def is_from(self, delivery_created_at: datetime) -> bool:
         """True if the link may be in the email of a delivery, or in another that was queued in the same hour."""
@@ -90,6 +89,12 @@ def open_link(site: Site, purpose: Purpose, text: str) -> PersonalLink | None:
         )
         raise EarlyAnswer(link.pages.say(title, words, status=410))
     return link
+
+
+def shortened(email: str) -> str:
+    """`ada@example.org` as `a…@example.org`: enough for its owner to recognize it."""
+    name, _at, domain = email.rpartition("@")
+    return f"{name[:1]}…@{domain}"
 
 
 def feedback_link(site: TheSite, token: str) -> PersonalLink:

@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import func, select
@@ -9,6 +10,7 @@ from sqlalchemy import func, select
 from digest.database.engine import read_only, transaction
 from digest.database.tables import cards, deliveries, events, fragments, subscribers, suppressions, votes
 from digest.issues.audit import audit
+from digest.issues.selection.history import papers_by_rank
 from digest.ledger import events as events_log
 from digest.ledger.events import acting
 from digest.ledger.kinds import State, SuppressionReason
@@ -95,7 +97,8 @@ def test_the_papers_of_the_pool_days_are_remembered(engine, three, run, monkeypa
     with read_only(engine) as connection:
         [row] = connection.execute(select(deliveries).where(deliveries.c.recipient == three[0].key)).all()
         claim = type("Claim", (), {"recipient": three[0].key, "id": row.id + 1_000})()
-        assert already_sent(connection, [claim], "one", DAY)[three[0].key].papers == {"2603.00001"}
+        papers_of = partial(papers_by_rank, connection)
+        assert already_sent(connection, [claim], "one", DAY, papers_of)[three[0].key].papers == {"2603.00001"}
 
 
 def test_consents_suppressions_and_what_people_did_are_kept(engine, three, run):
