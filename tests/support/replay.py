@@ -21,6 +21,7 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
     cut: int = 0
     endless: bool = False
+    written: int = 0  # bytes of an endless answer that the client has taken
     drip: bool = False
     silent_seconds: float = 0.0
 
@@ -101,6 +102,7 @@ def _send(handler: BaseHTTPRequestHandler, reply: Reply) -> None:
     handler.wfile.write(reply.body)
     while reply.endless:
         handler.wfile.write(b" " * 65536)
+        reply.written += 65536
     while reply.drip:
         handler.wfile.write(b" ")
         time.sleep(0.05)

@@ -145,8 +145,10 @@ def test_only_web_addresses_are_fetched(time: FakeTime, url: str) -> None:
 
 
 def test_an_endless_answer_ends_at_the_limit(server: Replay, time: FakeTime) -> None:
-    server.answers("/x", Reply(b"[1, ", endless=True))
+    endless = Reply(b"[1, ", endless=True)
+    server.answers("/x", endless)
     answer = fetcher(server, time).get(f"{server.url}/x")
+    assert endless.written < 2 * MAX_BYTES
     assert len(answer.body) == MAX_BYTES
     assert answer.cut == "the answer is larger than 10 MB"
 
