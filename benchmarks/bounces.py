@@ -5,6 +5,7 @@ Rules are written with the half of the samples in view whose SHA-256 begins with
 
 import argparse
 import json
+import re
 import sys
 import time
 from collections import Counter
@@ -18,6 +19,7 @@ from digest.bounces.reading import read
 from digest.bounces.report import ReportKind
 
 Label = dict[str, Any]
+_NEXT_MESSAGE = re.compile(rb"(?<=\n)(?=From \S+ +[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}\n)")
 
 
 @dataclass
@@ -35,7 +37,7 @@ class Half:
 
     def add(self, name: str, labels: list[Label], message: bytes) -> None:
         self.files += 1
-        reports = read(message)
+        reports = [report for each in _NEXT_MESSAGE.split(message) for report in read(each)]  # some files are an mbox
         if "addresses" in labels[0]:
             expected = {address.lower() for label in labels for address in label["addresses"]}
             self.recipients += 1
@@ -95,6 +97,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     if not (options.data / "sisimai_expected.jsonl").is_file():
+        print(f"There are no samples at {options.data}. Name their folder with --data.", file=sys.stderr)
         sys.exit(3)
     in_view, kept_back, speed = measure(options.data)
     document = {
