@@ -29,7 +29,7 @@ SECRET = "a-secret-of-the-benchmarks-that-opens-nothing"
 PAPERS = 200
 _WARM_UP = 2000  # subscribers of the previous issue, which opens the connections of every process
 _DOMAINS = 20  # that subscribers' addresses belong to
-_ZONES = ("UTC", "Europe/Berlin", "America/New_York", "America/Los_Angeles", "Asia/Tokyo", "Asia/Kolkata")
+ZONES = ("UTC", "Europe/Berlin", "America/New_York", "America/Los_Angeles", "Asia/Tokyo", "Asia/Kolkata")
 
 # Each word is in four papers or so: five match about twenty papers, of which the ten best are a subscriber's list.
 _KEYWORDS = 5
@@ -172,8 +172,8 @@ def subscriber_rows(numbers: range, day: date, spread: bool = False) -> Iterator
             "email": email,
             "key": recipient_key(email, SECRET.encode()),
             "keywords": json.dumps(words),
-            "zone": _ZONES[number % len(_ZONES)] if spread else "UTC",
-            "hour": number // len(_ZONES) % 24 if spread else 0,
+            "zone": ZONES[number % len(ZONES)] if spread else "UTC",
+            "hour": number // len(ZONES) % 24 if spread else 0,
         }
 
 

@@ -87,14 +87,14 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
 def _year(engine: Engine, settings: Settings, options: argparse.Namespace) -> dict[str, Any]:
     _add_subscribers(engine, options.subscribers)
     for day in range(-5, 0):
-        _add_papers(engine, _FIRST + timedelta(days=day))
+        add_papers(engine, _FIRST + timedelta(days=day))
     new_cut, _ = _issue(engine, settings, _FIRST - timedelta(days=1))
     source = _FIRST - timedelta(days=1)
     with transaction(engine) as connection:
         for day in range(6, options.days + 1):
             _copy_papers(connection, source, -day)
     first = [_issue(engine, settings, _FIRST + timedelta(days=day)) for day in range(_MEASURED)]
-    size_at_first = _size(engine)
+    size_at_first = size(engine)
     now = datetime.combine(_FIRST + timedelta(days=_MEASURED), time_of_day(0, 30), tzinfo=UTC)
     deleted: Counter[str] = Counter()
     for begin in range(1, options.days + 1, _BETWEEN):
@@ -105,7 +105,7 @@ def _year(engine: Engine, settings: Settings, options: argparse.Namespace) -> di
     with read_only(engine) as connection:
         rows = connection.scalar(select(func.count()).select_from(deliveries))
     after = [_issue(engine, settings, _FIRST + timedelta(days=_MEASURED + day)) for day in range(_MEASURED)]
-    size = _size(engine)
+    size_later = size(engine)
     ratio = statistics.median(map(sum, after)) / statistics.median(map(sum, first))
     return {
         "subscribers": options.subscribers,
@@ -117,9 +117,9 @@ def _year(engine: Engine, settings: Settings, options: argparse.Namespace) -> di
         "later_sending_s": _median(after, 1),
         "ratio": round(ratio, 3),
         "first_mb": round(size_at_first / 1e6, 1),
-        "later_mb": round(size / 1e6, 1),
+        "later_mb": round(size_later / 1e6, 1),
         "retention_deleted": {name: number for name, number in deleted.items() if number},
-        "keeps": ratio <= _SLOWER and size <= _GIGABYTE,
+        "keeps": ratio <= _SLOWER and size_later <= _GIGABYTE,
     }
 
 
@@ -129,7 +129,7 @@ def _median(times: list[tuple[float, float]], which: int) -> float:
 
 def _issue(engine: Engine, settings: Settings, day: date) -> tuple[float, float]:
     """Return the CPU seconds to cut the issue of `day`, and to choose, compose and record its messages."""
-    _add_papers(engine, day)
+    add_papers(engine, day)
     now = datetime.combine(day, time_of_day(6), tzinfo=UTC)
     began = time.process_time()
     plan = replace(wiring.plan(settings), cut=time_of_day(0))
@@ -161,7 +161,7 @@ def _add_subscribers(engine: Engine, count: int) -> None:
         connection.execute(insert(subscribers), plain)
 
 
-def _add_papers(engine: Engine, day: date) -> None:
+def add_papers(engine: Engine, day: date) -> None:
     """Store the papers of a day, with their votes."""
     seen_at = datetime.combine(day - timedelta(days=1), time_of_day(12), tzinfo=UTC)
     generator = random.Random(day.toordinal())
@@ -238,7 +238,7 @@ def _copy(
     connection.execute(text(statement), used)
 
 
-def _size(engine: Engine) -> int:
+def size(engine: Engine) -> int:
     checkpoint(engine)
     return Path(engine.url.database or "").stat().st_size
 
