@@ -48,9 +48,10 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def pytest_configure(config: pytest.Config) -> None:
     gc.set_threshold(200_000, 20, 20)  # whatever is imported and collected stays to the end
-    # A busy machine must not fail a property test (pytest-timeout ends what hangs).
-    hypothesis.settings.register_profile("no deadline", deadline=None)
-    hypothesis.settings.load_profile("no deadline")
+    # A busy machine must not fail a property test (pytest-timeout ends what hangs). `make fuzz` takes the second.
+    for name, examples in (("suite", 60), ("many", 2_000)):
+        hypothesis.settings.register_profile(name, deadline=None, max_examples=examples)
+    hypothesis.settings.load_profile(config.getoption("--hypothesis-profile") or "suite")
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", servers.room())
     config.pluginmanager.register(Tally(), "tally")
     compile_once()

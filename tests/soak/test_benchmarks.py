@@ -1,4 +1,4 @@
-"""Benchmarks in small: pausing and unsubscribing, as tests/end_to_end/test_pausing.py checks them, and an aged database.
+"""Benchmarks in small: pausing and unsubscribing as in tests/end_to_end/test_pausing.py, and an aged database.
 
 The suite measures a first day only.
 """
