@@ -82,7 +82,7 @@ def _template(issue: Issue, branding: Branding, renderer: Renderer) -> IssueTemp
     return _templates[key][1]
 
 
-_templates: dict[Any, tuple[Issue, IssueTemplate]] = {}  # with the issue, whose id is no other's while it is kept
+_templates: dict[Any, tuple[Issue, IssueTemplate]] = {}  # the issue is kept too, or another could get its id
 
 
 def shown(html: str) -> list[Any]:
