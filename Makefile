@@ -38,9 +38,11 @@ model: .venv/.dev ## every order of two workers, a crash and a fault, by the pro
 	@$(BIN)/python -m benchmarks.model $(ARGS)
 
 FUZZED := tests/ledger/test_both_databases.py tests/ledger/test_totals.py tests/subscribers/test_any_life.py
+PROPERTIES = $(shell grep -rl --include="*.py" "^@given" tests)
 
-fuzz: .venv/.dev ## long random histories, and 15 minutes of hostile bytes for every reader (ARGS="--seconds 10")
+fuzz: .venv/.dev ## long random histories, many examples of properties, and 15 minutes of hostile bytes (ARGS="--seconds 10")
 	@TRACES=400 HISTORIES=400 LIVES=400 $(BIN)/python -m pytest $(FUZZED) -n 0 --timeout 3600
+	@$(BIN)/python -m pytest $(PROPERTIES) -n auto --hypothesis-profile many --timeout 3600
 	@$(BIN)/python -m benchmarks.fuzz $(ARGS) || [ $$? = 3 ]
 
 threats: .venv/.dev ## takes out each defence of docs/security.md: its test must fail (ARGS="T4 T9" for some)

@@ -8,7 +8,7 @@ through Babel. docs/how-to/add-a-language.md explains how to add a language.
 import re
 from collections.abc import Callable, Mapping
 from datetime import date
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from gettext import GNUTranslations, NullTranslations
 from io import BytesIO
 from itertools import takewhile
@@ -256,6 +256,7 @@ def _in_templates(translate: Callable[..., str], language: Language) -> Callable
     return translated
 
 
+@cache
 def _translations(path: Path) -> GNUTranslations:
     from babel.messages.mofile import write_mo
     from babel.messages.pofile import read_po

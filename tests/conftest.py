@@ -34,8 +34,6 @@ pytest_plugins = ("tests.support.commands",)
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-LONG = {"processes", "browser", "long"}  # markers
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--no-skips", action="store_true", help="a skipped test is a failure")
@@ -48,9 +46,10 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def pytest_configure(config: pytest.Config) -> None:
     gc.set_threshold(200_000, 20, 20)  # whatever is imported and collected stays to the end
-    # A busy machine must not fail a property test (pytest-timeout ends what hangs).
-    hypothesis.settings.register_profile("no deadline", deadline=None)
-    hypothesis.settings.load_profile("no deadline")
+    # A busy machine must not fail a property test (pytest-timeout ends what hangs). `make fuzz` takes the second.
+    for name, examples in (("suite", 60), ("many", 2_000)):
+        hypothesis.settings.register_profile(name, deadline=None, max_examples=examples)
+    hypothesis.settings.load_profile(config.getoption("--hypothesis-profile") or "suite")
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", servers.room())
     config.pluginmanager.register(Tally(), "tally")
     compile_once()
@@ -60,20 +59,27 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long tests first, however the others are shuffled, so that none is left over at the end.
 
-    Each of the worker processes starts with an equal part of the list, so each part begins with its share of them.
+    Each of the worker processes starts with an equal part of the list, and takes over tests of others when it has none
+    left. The first begins with those that mostly wait for other processes, so that the others keep the processors busy.
     """
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    long = [item for item in items if LONG & {marker.name for marker in item.iter_markers()}]
-    chosen = set(long)
+    waiting = _marked(items, "processes")
+    computing = [item for item in _marked(items, "browser", "long") if item not in waiting]
+    others = workers - 1
+    shares = [waiting, *(computing[number::others] for number in range(others))] if others else [waiting + computing]
+    chosen = {*waiting, *computing}
     short = [item for item in items if item not in chosen]
     size = -(-len(items) // workers)
     items.clear()
-    for number in range(workers):
-        share = long[number::workers]
-        count = size - len(share)
+    for share in shares:
+        count = max(0, size - len(share))
         items += share + short[:count]
         del short[:count]
     items += short
+
+
+def _marked(items: list[pytest.Item], *names: str) -> list[pytest.Item]:
+    return [item for item in items if any(map(item.get_closest_marker, names))]
 
 
 def pytest_collection_finish() -> None:

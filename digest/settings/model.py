@@ -141,10 +141,10 @@ class Settings(
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        environment = {name.upper(): value for name, value in os.environ.items()}
         names = settings_cls.model_fields
-        ours = (InitSettingsSource(settings_cls, field_values(given, names)) for given in (environment, file_values()))
-        return init_settings, *ours
+        environment = field_values({name.upper(): value for name, value in os.environ.items()}, names)
+        given = field_values(file_values(), names) | environment
+        return init_settings, InitSettingsSource(settings_cls, given)
 
 
 def read_settings() -> Settings:

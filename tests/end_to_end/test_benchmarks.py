@@ -36,7 +36,7 @@ def test_delivery_is_measured_beside_smtp_source(measure):
         find_tools()
     except ToolsMissing as missing:
         pytest.skip(str(missing))
-    result = measure("delivery", "--subscribers", "300", "--rounds", "1")
+    result = measure("delivery", "--subscribers", "200", "--rounds", "1", "--first-day")
     assert result.keys() >= {"messages_per_second", "reference_per_second", "ratio", "peak_rss_mb", "lost", "extra"}
     assert (result["lost"], result["extra"], result["wrong_recipient"]) == (0, 0, 0)
     assert result["different_lists"] == 1
@@ -44,7 +44,7 @@ def test_delivery_is_measured_beside_smtp_source(measure):
 
 
 def test_what_kills_cost_is_counted_by_the_mail_servers_log(measure):
-    result = measure("faults", "--kills", "2", "--mails", "600")
+    result = measure("faults", "--kills", "2", "--mails", "300")
     assert result.keys() >= {
         "kills", "mails", "lost", "extra", "extra_bound", "different_bytes", "wrong_recipient"
     }  # fmt: skip

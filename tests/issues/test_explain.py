@@ -134,6 +134,7 @@ def wants(dice):
     }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("papers_of", ["made up", "recorded"])
 def test_each_list_is_explained_as_it_was_sent_and_its_terms_add_up(engine, request, journal, papers_of):
     shared_data = request.getfixturevalue("shared_data") if papers_of == "recorded" else None

@@ -30,6 +30,8 @@ REDIS_URL = os.environ.get("DIGEST_TEST_REDIS_URL", "")
 
 _TEMPLATE = "digest_template"
 _TRIES = 50  # to start
+# Small databases are made and dropped all the time, which looks through all buffers; nothing has to survive a crash.
+_SWIFT = ["shared_buffers=16MB", "wal_level=minimal", "max_wal_senders=0", "full_page_writes=off", "autovacuum=off"]
 GUARDED = "guarded"  # the one user who needs a password, in a cluster of our own
 
 
@@ -150,7 +152,7 @@ def running_postgres() -> Iterator[Databases]:
             yield databases
         return
     with (
-        own_postgres(PostgresProcess, room(), "-F") as server,
+        own_postgres(PostgresProcess, room(), "-F", *(f"--{option}" for option in _SWIFT)) as server,
         _with_template(make_url(server.url_of("postgres"))) as databases,
     ):
         yield databases

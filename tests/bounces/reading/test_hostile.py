@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.bounces.reading import read
@@ -38,7 +38,6 @@ def is_bounded(report: Report) -> bool:
     return all(len(text or "") <= 500 and (text or "").isprintable() for text in texts)
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.sampled_from(REPORTS), st.integers(0, 1500), st.integers(0, 200), PIECES)
 def test_a_damaged_report_is_read_as_far_as_it_goes(report: bytes, at: int, dropped: int, piece: bytes) -> None:
     assert all(map(is_bounded, read(report[:at] + piece + report[at + dropped :]) + read(report[:at])))

@@ -55,9 +55,7 @@ def from_scratch(
             card = template.render(common | {"reason": reason[kind]})
             cards[kind] += card.strip() + "\n" if kind == "html" else card.strip("\n") + "\n\n"
     # Subjects and preheaders have tests of their own (test_headline.py).
-    fragments = fragments_of(issue, branding, renderer)
-    further = FurtherCards(issue, renderer)
-    headline = IssueTemplate(fragments, "=_x", len(issue.pool), further).headline(selection)
+    headline = _template(issue, branding, renderer).headline(selection)
     preheader = unescape(quopri.decodestring(headline.preheader).decode())
     many, left_out = str(len(papers)), selection.left_out
     is_cut = len(issue.pool) > len(papers) + left_out
@@ -73,6 +71,18 @@ def from_scratch(
     values |= _common_values(links, branding) | {"subject": shown}
     parts = renderer._message(Kind.DIGEST, values, RenderedCard(cards["html"], cards["text"]))
     return MessageParts(shown, parts.text, parts.html), preheader
+
+
+def _template(issue: Issue, branding: Branding, renderer: Renderer) -> IssueTemplate:
+    """Made once for the issue of many examples."""
+    key = id(issue), branding, renderer.language.code
+    if key not in _templates:
+        fragments, further = fragments_of(issue, branding, renderer), FurtherCards(issue, renderer)
+        _templates[key] = issue, IssueTemplate(fragments, "=_x", len(issue.pool), further)
+    return _templates[key][1]
+
+
+_templates: dict[Any, tuple[Issue, IssueTemplate]] = {}  # the issue is kept too, or another could get its id
 
 
 def shown(html: str) -> list[Any]:

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.issues.selection import Pick, Selection
@@ -96,7 +96,6 @@ def links(address: str, number: int, branding: Branding = BRANDING) -> Subscribe
     )
 
 
-@settings(max_examples=150, deadline=None)
 @given(SELECTIONS, st.sampled_from(ADDRESSES), st.integers(1, 2**32 - 1), st.sampled_from(LANGUAGES.codes))
 def test_a_joined_mail_is_what_rendering_it_for_one_reader_would_give(
     selection: Selection, address: str, number: int, code: str

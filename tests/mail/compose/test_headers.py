@@ -136,7 +136,6 @@ def test_a_hostile_subject_brings_no_header_and_stays_readable(subject: str) -> 
     assert parsed(raw)["Subject"] == one_line(subject)[:250]
 
 
-@settings(max_examples=500, deadline=None)
 @given(st.text(st.characters(exclude_categories=()), min_size=1, max_size=300).filter(one_line))
 def test_any_subject_survives(subject: str) -> None:
     raw = message_bytes(message_parts(subject=subject), headers())
@@ -145,7 +144,6 @@ def test_any_subject_survives(subject: str) -> None:
     assert str(decoded) == one_line(subject)[:250]
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.text(st.characters(codec="utf-8"), max_size=400))
 def test_any_text_survives(text: str) -> None:
     raw = message_bytes(message_parts(text=text, html=f"<p>{text}</p>"), headers())

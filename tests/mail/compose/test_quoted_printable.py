@@ -5,7 +5,7 @@ import re
 
 import pytest
 from dkim.canonicalization import Relaxed
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from digest.mail.compose.quoted_printable import (
@@ -39,7 +39,6 @@ def assert_fit(encoded: bytes) -> None:
     assert Relaxed.canonicalize_body(encoded + b"end\r\n") == encoded + b"end\r\n"
 
 
-@settings(max_examples=400, deadline=None)
 @given(TEXTS)
 @example("From here\nFrom there")
 @example("x" * 74 + "é")
@@ -50,7 +49,6 @@ def test_any_text_comes_back_and_is_its_own_canonical_form(text: str) -> None:
     assert decoded(encoded) == lines_of(text)
 
 
-@settings(max_examples=400, deadline=None)
 @given(st.lists(TEXTS, min_size=1, max_size=5), TEXTS)
 @example(["", ""], "")
 @example(["ends in a blank ", " and begins with one"], "")
@@ -65,7 +63,6 @@ def test_pieces_and_a_value_join_to_the_whole_text(literals: list[str], value: s
 
 
 @given(TEXTS)
-@settings(deadline=None)
 def test_a_soft_line_break_fits_behind_every_value(value: str) -> None:
     assert all(len(line) <= 75 for line in encoded_value(value).split(b"\r\n")[-1:])
 

@@ -8,7 +8,10 @@ import pytest
 
 from tests.mail.builders import LANGUAGES, every_message
 
-pytestmark = pytest.mark.skipif(shutil.which("spamassassin") is None, reason="SpamAssassin is not installed")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(shutil.which("spamassassin") is None, reason="SpamAssassin is not installed"),
+]
 
 
 def test_no_email_gets_a_point() -> None:

@@ -273,7 +273,7 @@ def test_a_nul_in_a_query_is_a_blank(shelf: Engine) -> None:
     assert found(shelf, "graph\0message") == found(shelf, "graph message")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(words=ANYTHING)
 def test_any_text_is_a_query(shelf: Engine, words: str) -> None:
     found(shelf, words)
@@ -285,7 +285,7 @@ VOCABULARY = st.sampled_from(
 )
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(wanted=st.lists(VOCABULARY, max_size=3), without=st.lists(VOCABULARY, min_size=1, max_size=2))
 def test_no_paper_with_an_excluded_word_is_found(shelf: Engine, wanted: list[str], without: list[str]) -> None:
     ids = found(shelf, " ".join([*wanted, *(f"-{word}" for word in without)]))

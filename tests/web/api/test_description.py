@@ -9,6 +9,7 @@ from tests.web.api.conftest import ISSUE, Tokens
 
 
 @ON_SQLITE
+@pytest.mark.long
 @pytest.mark.timeout(240)
 def test_the_api_answers_as_it_is_described(api: str, tokens: Tokens) -> None:
     findings = fuzz(api, tokens.new(*TokenScope), 4, ("examples", "fuzzing", "stateful"), ISSUE)
