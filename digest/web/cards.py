@@ -1,14 +1,15 @@
 """Papers → what the pages show of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from types import MappingProxyType
 from urllib.parse import quote
 
 from digest.issues.archive import ListedPaper
 from digest.language import Message, _, and_more
 from digest.ledger.kinds import IssueKind
-from digest.papers.paper import Paper, Votes
+from digest.papers.paper import ModelSummary, Paper, Votes
 from digest.papers.topics import TOPICS, Topic
 from digest.text import cut, one_line
 from digest.web.public.votes_chart import Curve, votes_curve
@@ -18,6 +19,7 @@ UNTITLED = _("Untitled")
 _CATEGORY = 40  # characters; sources other than arXiv name them freely
 _HACKERNEWS = "hackernews"  # its points are not votes
 _HUGGINGFACE = "huggingface"  # it has a page for each paper that it lists
+_NOTHING: Mapping[str, ModelSummary] = MappingProxyType({})
 _TOPICS = {topic.slug: topic for topic in TOPICS}
 
 
@@ -42,6 +44,7 @@ class PaperCard:
     topics: tuple[Topic, ...] = ()
     links: tuple[tuple[str, Message | str], ...] = ()
     curve: Curve | None = None  # of its votes until the cut
+    written: Mapping[str, ModelSummary] = _NOTHING  # in place of its excerpt, by language
 
 
 def card(listed: ListedPaper, kind: str = IssueKind.DAILY) -> PaperCard:
@@ -102,7 +105,13 @@ def paper_card(paper: Paper, rank: int = 0, votes: int = 0, excerpt: str | None 
         day=at.date() if at else None,
         rank=rank,
         votes=votes,
+        written=_written(paper) if excerpt is None and paper.model_summaries else _NOTHING,
     )
+
+
+def _written(paper: Paper) -> dict[str, ModelSummary]:
+    summaries = ((each.language, paper.model_summary_in(each.language)) for each in paper.model_summaries)
+    return {language: summary for language, summary in summaries if summary}
 
 
 def authors(paper: Paper, most: int) -> str:
