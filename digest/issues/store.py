@@ -281,12 +281,11 @@ def _ranked_values(ranked: RankedPaper) -> dict[str, Any]:
 
 def stored_paper(stored: Mapping[str, Any]) -> Paper:
     """Convert a paper as it is stored with its rank."""
-    values = dict(stored)
+    values = {**stored, "model_summaries": tuple([ModelSummary(*each) for each in stored.get("model_summaries", ())])}
     for instant in _INSTANTS:
         values[instant] = datetime.fromisoformat(values[instant]) if values[instant] else None
     for name in LISTS:
         values[name] = tuple(values[name])
-    values["model_summaries"] = tuple([ModelSummary(*summary) for summary in values.get("model_summaries", ())])
     return Paper(**values)
 
 

@@ -77,11 +77,14 @@ class Paper:
         """Return whether its source gave it a summary in a language, which no model then replaces."""
         return language_of(one_line(self.summary)) == language.partition("-")[0]
 
+    @property
+    def shown_model_summaries(self) -> tuple[ModelSummary, ...]:
+        """Those that stand for its gist, each in its language."""
+        return tuple([each for each in self.model_summaries if not self.has_summary_in(each.language)])
+
     def model_summary_in(self, language: str) -> ModelSummary | None:
         """The summary by a model that stands for its gist in a language."""
-        if not self.model_summaries or self.has_summary_in(language):
-            return None
-        return next((summary for summary in self.model_summaries if summary.language == language), None)
+        return next((each for each in self.shown_model_summaries if each.language == language), None)
 
     @property
     def gist(self) -> str:

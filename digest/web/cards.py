@@ -1,9 +1,8 @@
 """Papers → what the pages show of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from types import MappingProxyType
 from urllib.parse import quote
 
 from digest.issues.archive import ListedPaper
@@ -19,7 +18,6 @@ UNTITLED = _("Untitled")
 _CATEGORY = 40  # characters; sources other than arXiv name them freely
 _HACKERNEWS = "hackernews"  # its points are not votes
 _HUGGINGFACE = "huggingface"  # it has a page for each paper that it lists
-_NOTHING: Mapping[str, ModelSummary] = MappingProxyType({})
 _TOPICS = {topic.slug: topic for topic in TOPICS}
 
 
@@ -44,7 +42,11 @@ class PaperCard:
     topics: tuple[Topic, ...] = ()
     links: tuple[tuple[str, Message | str], ...] = ()
     curve: Curve | None = None  # of its votes until the cut
-    written: Mapping[str, ModelSummary] = _NOTHING  # in place of its excerpt, by language
+    written: tuple[ModelSummary, ...] = ()  # by a model, in place of its excerpt in their languages
+
+    def written_in(self, language: str) -> ModelSummary | None:
+        """The summary by a model that stands for the excerpt on a page in a language."""
+        return next((summary for summary in self.written if summary.language == language), None)
 
 
 def card(listed: ListedPaper, kind: str = IssueKind.DAILY) -> PaperCard:
@@ -105,13 +107,8 @@ def paper_card(paper: Paper, rank: int = 0, votes: int = 0, excerpt: str | None 
         day=at.date() if at else None,
         rank=rank,
         votes=votes,
-        written=_written(paper) if excerpt is None and paper.model_summaries else _NOTHING,
+        written=paper.shown_model_summaries if excerpt is None else (),
     )
-
-
-def _written(paper: Paper) -> dict[str, ModelSummary]:
-    summaries = ((each.language, paper.model_summary_in(each.language)) for each in paper.model_summaries)
-    return {language: summary for language, summary in summaries if summary}
 
 
 def authors(paper: Paper, most: int) -> str:

@@ -19,8 +19,8 @@ from digest.issues.summaries.record import record_run
 from digest.ledger.kinds import IssueKind, Status
 from digest.papers.paper import Paper
 from digest.papers.summaries.client import LanguageModel
-from digest.papers.summaries.store import Wanted
-from digest.papers.summaries.writing import Limits, SummaryRun, write_summaries
+from digest.papers.summaries.store import SummaryKey
+from digest.papers.summaries.writing import SummaryLimits, SummaryRun, write_summaries
 
 log = structlog.get_logger()
 
@@ -69,17 +69,17 @@ def _write(
     engine: Engine,
     summaries: SummaryPlan,
     day: date,
-    papers: dict[Wanted, Paper],
+    papers: dict[SummaryKey, Paper],
     seconds: float,
     now: Callable[[], datetime],
 ) -> SummaryRun:
-    run = write_summaries(engine, summaries.model, papers, Limits(seconds, summaries.monthly_requests), now)
+    run = write_summaries(engine, summaries.model, papers, SummaryLimits(seconds, summaries.monthly_requests), now)
     if run.written or run.problem:
         log.info("summaries", date=str(day), written=run.written, missing=run.missing, problem=run.problem, every=600)
     return run
 
 
-def _wanted(connection: Connection, plan: Plan, day: date, now: datetime) -> dict[Wanted, Paper]:
+def _wanted(connection: Connection, plan: Plan, day: date, now: datetime) -> dict[SummaryKey, Paper]:
     """The summaries that the best papers would show, the best paper first.
 
     A paper gets none in a language in which its source has written one, nor without an abstract to write it from.
@@ -87,7 +87,7 @@ def _wanted(connection: Connection, plan: Plan, day: date, now: datetime) -> dic
     languages = _languages(connection, plan.settings.language)
     best = [ranked.paper for ranked in draft_of(connection, plan, day, now)[:MOST]]
     return {
-        Wanted(paper.id, language): paper
+        SummaryKey(paper.id, language): paper
         for paper in best
         for language in languages
         if (paper.abstract or paper.summary) and not paper.has_summary_in(language)

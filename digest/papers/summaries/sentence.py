@@ -22,15 +22,17 @@ _NAMES = {"en": "English", "zh": "Simplified Chinese (简体中文)"}
 _THOUGHTS = re.compile(r".*</think>", re.DOTALL)
 _LABEL = re.compile(r"^(?:tl;?dr|summary|sentence|answer|摘要|总结|一句话总结)\s*[:：]\s*", re.IGNORECASE)
 _AROUND = " \t*_#>`\"'“”‘’「」-"
-_LINK = re.compile(
-    r"[a-z][a-z0-9+.-]*://|\bwww\.|\S@\S+\.\S|\]\(|\b(?:mailto|javascript|data):|\b[\w-]+\.[a-z]{2,6}/", re.IGNORECASE
+_LINK = re.compile(  # or what email programs make one of
+    r"[a-z][a-z0-9+.-]*://|\bwww\.|\S@\S+\.\S|\]\(|\b(?:mailto|javascript|data):|\b[\w-]+\.[a-z]{2,12}/"
+    r"|\b[\w-]+\.(?:com|net|org|io|ai|cn|co|me|ru|dev|app|info|xyz|top|site|online|shop)\b",
+    re.IGNORECASE,
 )
 _MARKUP = re.compile(r"</?[a-z!][^<>]*>?|&(?:#\d+|#x[0-9a-f]+|[a-z]{2,8});|[{}\\]|`", re.IGNORECASE)
 _CHINESE_END = re.compile(r"(?<=[。！？])")
 _WORD = re.compile(r"[^\W\d_]{4,}")
 _LEAST_SHARED = 2  # words of an English sentence that title or abstract has too
 _INVISIBLE = frozenset({"Cc", "Cf", "Co", "Cn", "Cs"})
-_STACKED = re.compile(r"([\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f])+")
+_ACCENTS = re.compile(r"[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+")
 
 
 class Unusable(Exception):
@@ -77,9 +79,8 @@ def sentence_in(answer: str, paper: Paper, language: str) -> str:
 
 def _visible(text: str) -> str:
     """On one line, without characters that are not seen or change the direction, and without towers of accents."""
-    spaced = one_line(unicodedata.normalize("NFC", text))
-    seen = "".join(c for c in spaced if unicodedata.category(c) not in _INVISIBLE)
-    return _STACKED.sub(r"\1", seen)
+    seen = "".join(c for c in one_line(text) if unicodedata.category(c) not in _INVISIBLE)
+    return unicodedata.normalize("NFC", _ACCENTS.sub(lambda accents: accents[0][:1], seen))
 
 
 def _first(text: str) -> str:

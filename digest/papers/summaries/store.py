@@ -22,7 +22,7 @@ class SummaryState(StrEnum):
     FAILED = "failed"  # it did not answer
 
 
-class Wanted(NamedTuple):
+class SummaryKey(NamedTuple):
     """A summary that an issue would show."""
 
     paper_id: str
@@ -52,17 +52,17 @@ def summaries_of(connection: Connection, selected: ColumnElement[bool]) -> dict[
     return by_id
 
 
-def asked_before(connection: Connection, paper_ids: list[str]) -> dict[Wanted, Asked]:
+def asked_before(connection: Connection, paper_ids: list[str]) -> dict[SummaryKey, Asked]:
     """What was asked about papers before."""
     columns = (summaries.c.state, summaries.c.requests, summaries.c.asked_at, summaries.c.problem)
     query = select(summaries.c.paper_id, summaries.c.language, *columns).where(summaries.c.paper_id.in_(paper_ids))
     return {
-        Wanted(paper_id, language): Asked(SummaryState(state), *rest)
+        SummaryKey(paper_id, language): Asked(SummaryState(state), *rest)
         for paper_id, language, state, *rest in connection.execute(query)
     }
 
 
-def note_request(connection: Connection, wanted: Wanted, model: str, now: datetime) -> None:
+def note_request(connection: Connection, wanted: SummaryKey, model: str, now: datetime) -> None:
     """Count a request before it is sent, so that one whose process is killed counts too."""
     row = {"state": str(SummaryState.ASKED), "model": model, "problem": "", "asked_at": now}
     change = insert_or_change(
@@ -71,7 +71,7 @@ def note_request(connection: Connection, wanted: Wanted, model: str, now: dateti
     connection.execute(change.values(**wanted._asdict(), **row, text="", requests=1))
 
 
-def keep_answer(connection: Connection, wanted: Wanted, state: SummaryState, text: str, problem: str) -> None:
+def keep_answer(connection: Connection, wanted: SummaryKey, state: SummaryState, text: str, problem: str) -> None:
     """Store what came of a request. What is ready stays as it is."""
     mine = (summaries.c.paper_id == wanted.paper_id) & (summaries.c.language == wanted.language)
     change = update(summaries).where(mine, summaries.c.state != SummaryState.READY)

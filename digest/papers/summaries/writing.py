@@ -17,8 +17,8 @@ from digest.papers.summaries.client import LanguageModel, ModelUnavailable
 from digest.papers.summaries.sentence import Unusable, data, instructions, sentence_in
 from digest.papers.summaries.store import (
     Asked,
+    SummaryKey,
     SummaryState,
-    Wanted,
     asked_before,
     keep_answer,
     last_failure,
@@ -35,7 +35,7 @@ _FAILURES = 2  # in a row, which end a run
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class SummaryLimits:
     """What one run may cost."""
 
     seconds: float
@@ -54,8 +54,8 @@ class SummaryRun:
 def write_summaries(
     engine: Engine,
     model: LanguageModel,
-    papers: Mapping[Wanted, Paper],
-    limits: Limits,
+    papers: Mapping[SummaryKey, Paper],
+    limits: SummaryLimits,
     now: Callable[[], datetime],
     monotonic: Callable[[], float] = time.monotonic,
 ) -> SummaryRun:
@@ -74,7 +74,7 @@ def write_summaries(
     until, failures = monotonic() + limits.seconds, 0
     for wanted in waiting:
         if problem := _limit(engine, limits, now(), until - monotonic()):
-            return replace(run, problem=problem)
+            return run if failures else replace(run, problem=problem)
         state, problem, for_all = _write(engine, model, wanted, papers[wanted], until - monotonic(), now())
         if state is SummaryState.READY:
             run = replace(run, written=run.written + 1, missing=run.missing - 1)
@@ -98,7 +98,7 @@ def _may_ask(asked: Asked, now: datetime, seconds: float) -> bool:
     return asked.requests < most
 
 
-def _limit(engine: Engine, limits: Limits, now: datetime, left: float) -> str:
+def _limit(engine: Engine, limits: SummaryLimits, now: datetime, left: float) -> str:
     """Why no further request is sent; "" if one may be."""
     if left < 1:
         return f"there was no more time ({limits.seconds:.0f} seconds)"
@@ -110,7 +110,7 @@ def _limit(engine: Engine, limits: Limits, now: datetime, left: float) -> str:
 
 
 def _write(
-    engine: Engine, model: LanguageModel, wanted: Wanted, paper: Paper, left: float, now: datetime
+    engine: Engine, model: LanguageModel, wanted: SummaryKey, paper: Paper, left: float, now: datetime
 ) -> tuple[SummaryState, str, bool]:
     """Ask for one summary and store what comes of it; the last value says that all others would fail too."""
     with transaction(engine) as connection:
