@@ -169,7 +169,7 @@ class ModelSettings(BaseSettings):
     llm_model: str = Field(
         "",
         max_length=60,
-        description="Name of the model there, such as `gpt-4o-mini` or `llama3.2`. Subscribers see it beside each summary.",
+        description="Name of the model there, such as `gpt-4o-mini` or `llama3.2`. Subscribers see it below each summary.",
     )
     llm_key: SecretStr = Field(
         SecretStr(""), description="Key for that address, sent as a bearer token. Empty: none is needed."

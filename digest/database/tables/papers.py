@@ -92,8 +92,7 @@ reader_votes = table(
     Column("at", Instant, nullable=False),
 )
 
-# What a language model was asked to write about papers. No foreign key: the requests of a month count even if the
-# paper is deleted.
+# Summaries of papers by a language model. No foreign key: the requests of a month count even if the paper is deleted.
 model_summaries = table(
     "model_summaries",
     Column("paper_id", Code(80), primary_key=True),

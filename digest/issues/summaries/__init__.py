@@ -1,4 +1,4 @@
-"""Summaries by a language model for the papers of the next issue, and the record of what became of them."""
+"""Summaries by a language model for the papers of the next issue, and their record."""
 
 from digest.issues.summaries.coming import SummaryPlan, summarise, summarise_coming
 from digest.issues.summaries.record import summary_record

@@ -1,4 +1,4 @@
-"""Which summaries the issue of a date lacks, and having them written before its cut.
+"""Finds the summaries that the issue of a date lacks, and has them written before its cut.
 
 The cut freezes what is stored by then, so retries and old issues show the same text for ever.
 """

@@ -14,7 +14,7 @@ _SHOWN = 200
 
 @dataclass(frozen=True, slots=True)
 class SummaryRecord:
-    """What became of the summaries of an issue, at its cut."""
+    """The summaries of an issue at its cut: how many there are, and why others are not."""
 
     model: str
     written: int
@@ -29,7 +29,7 @@ class SummaryRecord:
 
 
 def record_run(connection: Connection, day: date, model: str, wanted: int, run: SummaryRun, now: datetime) -> None:
-    """Store what became of the summaries that an issue wanted."""
+    """Store how many of the summaries that an issue wanted it has."""
     detail = {"model": model, "written": wanted - run.missing, "missing": run.missing, "problem": run.problem[:_SHOWN]}
     events.record(connection, now, f"issue:{day}", SUMMARIES, detail)
 

@@ -1,4 +1,4 @@
-"""What a language model is asked about a paper, and the one sentence that is taken from its answer. Pure.
+"""Asks a language model about a paper, and takes one sentence from its answer. Pure.
 
 Title and abstract come from strangers and may hold orders to the model. So they are sent as data, and the answer is
 trusted no more than they are: whatever it says, only a plain sentence that is about the paper goes further.
@@ -13,7 +13,7 @@ from digest.papers.text.main_sentence import sentences
 from digest.papers.text.plaintext import plaintext
 from digest.text import columns, cut, language_of, one_line
 
-_LETTERS, _ROOM = 240, 540  # of a sentence: characters, and bytes on the wire (60 Chinese characters)
+_LETTERS, _ROOM = 240, 450  # of a sentence: characters, and bytes on the wire (50 Chinese characters)
 _ASKED_FOR = {"zh": "40 Chinese characters"}
 _SHORTEST = 20  # columns
 _LONGEST_ANSWER = 4_000  # characters; a sentence is never that long
@@ -36,11 +36,11 @@ _ACCENTS = re.compile(r"[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u2
 
 
 class Unusable(Exception):
-    """An answer that is no sentence about the paper; the message says why."""
+    """An answer without a sentence about the paper; the message says why."""
 
 
 def instructions(language: str) -> str:
-    """What the model has to do, in English, which all models understand best."""
+    """The task, in English, which all models understand best."""
     primary = language.partition("-")[0]
     length = _ASKED_FOR.get(primary, "30 words")
     return (

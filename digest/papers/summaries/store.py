@@ -30,7 +30,7 @@ class SummaryKey(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """What became of a summary so far."""
+    """A summary that was asked for, and whether it is ready."""
 
     state: SummaryState
     requests: int
@@ -53,7 +53,7 @@ def summaries_of(connection: Connection, selected: ColumnElement[bool]) -> dict[
 
 
 def asked_before(connection: Connection, paper_ids: list[str]) -> dict[SummaryKey, Asked]:
-    """What was asked about papers before."""
+    """The summaries of papers that were asked for before."""
     columns = (summaries.c.state, summaries.c.requests, summaries.c.asked_at, summaries.c.problem)
     query = select(summaries.c.paper_id, summaries.c.language, *columns).where(summaries.c.paper_id.in_(paper_ids))
     return {
@@ -72,14 +72,14 @@ def note_request(connection: Connection, wanted: SummaryKey, model: str, now: da
 
 
 def keep_answer(connection: Connection, wanted: SummaryKey, state: SummaryState, text: str, problem: str) -> None:
-    """Store what came of a request. What is ready stays as it is."""
+    """Store the outcome of a request. A summary that is ready stays as it is."""
     mine = (summaries.c.paper_id == wanted.paper_id) & (summaries.c.language == wanted.language)
     change = update(summaries).where(mine, summaries.c.state != SummaryState.READY)
     connection.execute(change.values(state=str(state), text=text, problem=problem[:300]))
 
 
 def requests_since(connection: Connection, since: datetime) -> int:
-    """How many requests were sent for the summaries last asked for since an instant."""
+    """The number of requests for summaries that were last asked for since an instant."""
     query = select(func.coalesce(func.sum(summaries.c.requests), 0)).where(summaries.c.asked_at >= since)
     return int(connection.execute(query).scalar_one())
 

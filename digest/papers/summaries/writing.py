@@ -36,7 +36,7 @@ _FAILURES = 2  # in a row, which end a run
 
 @dataclass(frozen=True, slots=True)
 class SummaryLimits:
-    """What one run may cost."""
+    """Limits on the time and the requests of one run."""
 
     seconds: float
     monthly_requests: int
@@ -44,7 +44,7 @@ class SummaryLimits:
 
 @dataclass(frozen=True, slots=True)
 class SummaryRun:
-    """What one run wrote, and why what is missing is."""
+    """The result of one run."""
 
     written: int = 0
     missing: int = 0  # papers and languages that keep the sentence of the abstract
@@ -112,7 +112,7 @@ def _limit(engine: Engine, limits: SummaryLimits, now: datetime, left: float) ->
 def _write(
     engine: Engine, model: LanguageModel, wanted: SummaryKey, paper: Paper, left: float, now: datetime
 ) -> tuple[SummaryState, str, bool]:
-    """Ask for one summary and store what comes of it; the last value says that all others would fail too."""
+    """Ask for one summary and store the outcome; the last value says that all others would fail too."""
     with transaction(engine) as connection:
         note_request(connection, wanted, model.name, now)
     text = problem = ""

@@ -1,4 +1,4 @@
-"""What the doctor says of the language model."""
+"""The doctor checks the language model."""
 
 import pytest
 

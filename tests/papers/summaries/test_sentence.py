@@ -71,7 +71,7 @@ def test_a_long_sentence_is_cut():
     long = sentence_in(f"Ferns is a sorting method {'that never reads its input ' * 30}.", PAPER, "en")
     assert long.endswith("…")
     assert columns(long) <= 240
-    assert wire_cost(sentence_in("本文提出的排序方法" * 30, PAPER, "zh-CN")) <= 540
+    assert wire_cost(sentence_in("本文提出的排序方法" * 30, PAPER, "zh-CN")) <= 450
 
 
 def test_no_text_of_a_paper_leaves_its_quotation_marks():
