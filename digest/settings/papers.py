@@ -198,5 +198,5 @@ class ModelSettings(BaseSettings):
     def _named(self) -> Self:
         """Reject an address without a model."""
         if self.llm_url and not self.llm_model:
-            raise ValueError("DIGEST_LLM_MODEL: with DIGEST_LLM_URL, write the name of a model there")
+            raise ValueError("DIGEST_LLM_URL: name a model there in DIGEST_LLM_MODEL")
         return self

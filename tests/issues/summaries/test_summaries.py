@@ -16,6 +16,7 @@ from digest.issues.publish import publish
 from digest.issues.selection import Pick, Selection
 from digest.issues.store import issue_on
 from digest.issues.summaries import SummaryPlan, summarise, summarise_coming, summary_record
+from digest.monitoring.metrics import families, measure
 from digest.papers.summaries.client import MAX_BYTES, LanguageModel
 from digest.papers.summaries.store import requests_since
 from digest.papers.summaries.writing import month_of
@@ -218,6 +219,9 @@ def test_a_month_has_a_limit(engine, model):
     fill(engine, chinese=False)
     cut_with(engine, model, monthly=2)
     assert len(model.requests) == 2
+    samples = [sample for family in families(measure(engine, Settings(), MORNING)) for sample in family.samples]
+    counted = {tuple(sample.labels.values()): sample.value for sample in samples if "_model_" in sample.name}
+    assert counted == {("asked",): 0, ("ready",): 2, ("unusable",): 0, ("failed",): 0, (): 2}
     assert record(engine).line == "Summaries by tiny-1: 2 of 3; 1 missing: the 2 requests of this month are used up."
 
 
