@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, func, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select, update
 
 from digest.database.dialect import insert_or_change
 from digest.database.tables import model_summaries as summaries
@@ -50,6 +50,18 @@ def summaries_of(connection: Connection, selected: ColumnElement[bool]) -> dict[
     for paper_id, *summary in connection.execute(query):
         by_id[paper_id] = (*by_id.get(paper_id, ()), ModelSummary(*summary))
     return by_id
+
+
+_OF_PAPER = (
+    select(summaries.c.language, summaries.c.text, summaries.c.model)
+    .where(summaries.c.paper_id == bindparam("id"), summaries.c.state == SummaryState.READY)
+    .order_by(summaries.c.language)
+)
+
+
+def summaries_of_paper(connection: Connection, paper_id: str) -> tuple[ModelSummary, ...]:
+    """The summaries of one paper."""
+    return tuple([ModelSummary(*row) for row in connection.execute(_OF_PAPER, {"id": paper_id})])
 
 
 def asked_before(connection: Connection, paper_ids: list[str]) -> dict[SummaryKey, Asked]:
