@@ -127,7 +127,7 @@ BAD = {
     "deep JSON": Raw(body=b"[" * 100_000),
     "another shape": Raw(body=b'{"choices": []}'),
     "no text": says(None),
-    "a huge answer": Raw(body=b" " * (MAX_BYTES + 1)),
+    "a huge answer": Raw(body=says("The authors show what this paper found out before.").body + b" " * MAX_BYTES),
     "a broken answer": Raw(body=b"{}", headers={"content-length": "500", "connection": "close"}),
     "nothing": says(""),
     "a script": says("This paper <script>alert(1)</script> number found out."),
