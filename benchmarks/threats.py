@@ -57,7 +57,7 @@ def mutations() -> list[Mutation]:
 def main() -> int:
     """Run the mutations of the threats that were named."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("threats", nargs="*", help="T1 to T22 [default: all]")
+    parser.add_argument("threats", nargs="*", help="T1 to T23 [default: all]")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()

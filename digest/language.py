@@ -6,7 +6,7 @@ through Babel. docs/how-to/add-a-language.md explains how to add a language.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from functools import cache, cached_property, lru_cache
 from gettext import GNUTranslations, NullTranslations
@@ -17,9 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from babel import Locale
-    from jinja2 import Environment
-    from jinja2.ext import Extension
-    from jinja2.nodes import EvalContext
 
 # Babel is imported where it is used: a process that only joins messages, and a command without texts, stay without it.
 
@@ -28,8 +25,7 @@ _CLDR_NAMES = {SOURCE: "en_001"}  # international English: day before month, "A,
 _TAG = re.compile(r"\s*([A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*|\*)\s*(?:;\s*[qQ]=([01](?:\.\d{1,3})?)\s*)?")
 _MOST_TAGS = 20  # of an Accept-Language header; browsers send up to ten
 _LONGEST_HEADER = 200  # characters of it
-_PLAIN = re.compile(r'\{\{ _\("([^"\\%]+)"\) \}\}')  # in a template: a text without values
-_NOT_PLAIN = re.compile(r"[%{}]")
+_UNSPACED_ENDS = ("。", "！", "？", "：", "；", "…")  # of sentences; the next one follows without a blank
 
 
 class Message(str):
@@ -67,6 +63,16 @@ def _(text: str, /, **values: Any) -> Message:
 def n_(singular: str, plural: str, /, num: int, **values: Any) -> Message:
     """Mark a text that depends on `num`, its value `%(num)s`."""
     return Message(singular, plural, {"num": num, **values})
+
+
+def needs_blank(sentence: str) -> bool:
+    """Return whether a blank separates a sentence from the next; none does after a full stop of Chinese."""
+    return not sentence.endswith(_UNSPACED_ENDS)
+
+
+def joined_sentences(sentences: Iterable[str]) -> str:
+    """Return the sentences of one paragraph, which are in one language."""
+    return "".join(f"{each} " if needs_blank(each) else each for each in sentences).rstrip()
 
 
 def and_more(names: str, more: int) -> str:
@@ -203,59 +209,6 @@ class Languages:
         return Language(code, _translations(self._folder / code.replace("-", "_") / "LC_MESSAGES" / "digest.po"))
 
 
-def speak(environment: "Environment", language: Language) -> None:
-    """Make the templates of `environment` use `language`, also as a variable of that name.
-
-    With autoescape, translations are HTML like the template, and their values are escaped. A Message is translated
-    when it is printed, and values are formatted as those of a Message are.
-    """
-    environment.add_extension("jinja2.ext.i18n")
-    environment.add_extension(_translating(language))
-    environment.policies["ext.i18n.trimmed"] = True
-    environment.install_gettext_callables(  # type: ignore[attr-defined] # added by the extension
-        language.gettext, language.ngettext, newstyle=True, pgettext=language.pgettext, npgettext=language.npgettext
-    )
-    for name in ("gettext", "ngettext", "pgettext", "npgettext"):
-        environment.globals[name] = _in_templates(getattr(language, name), language)
-    environment.globals["_"] = environment.globals["gettext"]
-    environment.finalize = language.say
-    environment.globals["language"] = language
-
-
-def _translating(language: Language) -> "type[Extension]":
-    """Puts translations without values into templates when they are compiled, or each page would look up dozens."""
-    from jinja2.ext import Extension
-
-    def translated(match: re.Match[str]) -> str:
-        text = language.gettext(match[1])
-        return match[0] if _NOT_PLAIN.search(text) else text
-
-    class Translating(Extension):
-        def preprocess(self, source: str, _name: str | None, _filename: str | None = None) -> str:
-            return _PLAIN.sub(translated, source)
-
-    return Translating
-
-
-def _in_templates(translate: Callable[..., str], language: Language) -> Callable[..., str]:
-    """`translate` for templates. In place of the extension's function, which calls three others for each text."""
-    from jinja2 import pass_eval_context
-    from markupsafe import Markup, escape
-
-    @pass_eval_context
-    def translated(evaluation: "EvalContext", /, *texts: Any, **values: Any) -> str:
-        text = translate(*texts)
-        if not isinstance(texts[-1], str):  # the number that selects the plural form
-            values.setdefault("num", texts[-1])
-        words = {name: _in_words(value, language) for name, value in values.items()}
-        if not evaluation.autoescape:
-            return text % words
-        # A translation is HTML, as the template is.
-        return Markup(text % {name: escape(word) for name, word in words.items()})  # noqa: S704
-
-    return translated
-
-
 @cache
 def _translations(path: Path) -> GNUTranslations:
     from babel.messages.mofile import write_mo
@@ -276,10 +229,11 @@ def _accepted(header: str) -> list[str]:
 
 
 def _filled(text: str, values: Mapping[str, Any], language: Language) -> str:
-    return text % {name: _in_words(value, language) for name, value in values.items()}
+    return text % {name: value_in_words(value, language) for name, value in values.items()}
 
 
-def _in_words(value: Any, language: Language) -> str:
+def value_in_words(value: Any, language: Language) -> str:
+    """A value of a text, as a language writes it."""
     match value:
         case str():
             return language.say(value)
@@ -288,4 +242,4 @@ def _in_words(value: Any, language: Language) -> str:
         case int() | float():
             return language.number(value)
         case _:
-            return language.join([_in_words(part, language) for part in value])
+            return language.join([value_in_words(part, language) for part in value])

@@ -12,6 +12,7 @@ from digest import clock, hints
 from digest.database.engine import DATABASE_AWAY, NO_DATABASE, connect, keep_log, problem_of, read_only
 from digest.database.migrate import why_not_current
 from digest.issues.selection import IssueCache
+from digest.issues.summaries import SummaryPlan
 from digest.ledger.transitions import Recovered
 from digest.ledger.worker_lock import direct_address
 from digest.mail.compose.composer import Composer
@@ -23,6 +24,7 @@ from digest.mail.throttle import Rates, Throttle
 from digest.papers.collecting import remembered_by
 from digest.papers.sources.registry import SourceAddresses, Tools, arxiv_api, make_sources
 from digest.papers.sources.source import Source
+from digest.papers.summaries.client import LanguageModel
 from digest.settings import Settings
 from digest.settings.composing import languages, replay_log
 from digest.settings.composing import mail_context as mail_context
@@ -140,6 +142,18 @@ def libraries(settings: Settings) -> Libraries:
         settings.zotero_url,
         zotero,
     )
+
+
+def language_model(settings: Settings) -> LanguageModel | None:
+    """The model that writes summaries, if the operator set one."""
+    key = settings.llm_key.get_secret_value()
+    return LanguageModel(settings.llm_url, settings.llm_model, key, settings.llm_seconds) if settings.llm_url else None
+
+
+def summaries(settings: Settings) -> SummaryPlan | None:
+    """The summaries that issues get, if any."""
+    model = language_model(settings)
+    return SummaryPlan(model, settings.llm_monthly_requests, settings.llm_seconds) if model else None
 
 
 def _addresses(settings: Settings) -> SourceAddresses:

@@ -5,6 +5,7 @@
 | collect  | every 30 minutes | reads today and yesterday, and each hour the pool's other days             |
 | cut      | each minute      | cuts today's issue once it is time, waiting up to a minute for the sources |
 |          |                  | (PATIENCE_SECONDS); a past date is never cut                               |
+| summaries | each minute     | within the hour before a cut, has a model write what its papers lack       |
 | sweep    | every 15 seconds | recovers dead workers' deliveries, expires overdue ones, hints the workers, |
 |          |                  | and carries out requests that an ended web process left over               |
 | finish   | every 15 seconds | publishes that issues of which nothing waits any more are finished         |
@@ -49,6 +50,7 @@ from digest.issues.old_pools import shrink_old_pools
 from digest.issues.profiles import ready_space, refresh_profiles, renew_space
 from digest.issues.publish import DAILY, NothingToCut, date_to_cut, publish
 from digest.issues.store import issue_id_on
+from digest.issues.summaries import summarise, summarise_coming
 from digest.ledger import deliveries, events, totals, transitions
 from digest.ledger.messages import forget_messages
 from digest.ledger.replies import NAMED_DOMAINS, name_destinations
@@ -109,6 +111,7 @@ def schedule(jobs: "Jobs") -> BackgroundScheduler:
     for job, trigger, interval in (
         (jobs.collect, "interval", {"minutes": jobs.settings.collect_minutes}),
         (jobs.cut, "cron", {"second": 0}),
+        (jobs.summaries, "interval", {"minutes": 1}),
         (jobs.sweep, "interval", {"seconds": jobs.settings.sweep_seconds}),
         (jobs.finish, "interval", {"seconds": _FINISH_SECONDS}),
         (jobs.notices, "interval", {"seconds": jobs.settings.sweep_seconds}),
@@ -172,6 +175,7 @@ class Jobs:
             if issue_id_on(connection, DAILY, day) is not None:
                 return
         self._read_for_the_cut()
+        summarise(self._engine, wiring.plan(self.settings), wiring.summaries(self.settings), day, clock.now)
         try:
             # The time after the reading, so that papers first seen in it belong to the pool.
             cut = publish(self._engine, wiring.plan(self.settings), day, clock.now())
@@ -181,6 +185,10 @@ class Jobs:
                 events.record_once_a_day(connection, clock.now(), f"issue:{day}", NOT_CUT, {"reason": str(reason)})
         else:
             log.info("issue cut", date=str(day), papers=cut.papers, candidates=cut.candidates, note=cut.note)
+
+    def summaries(self) -> None:
+        """Have summaries written for the issue that is cut next."""
+        summarise_coming(self._engine, wiring.plan(self.settings), wiring.summaries(self.settings), clock.now)
 
     def _last_read(self) -> datetime:
         with read_only(self._engine) as connection:

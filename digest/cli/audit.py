@@ -80,6 +80,7 @@ def audit(listed: RowOptions, day: OfIssue = None, kind: OfKind = IssueKind.DAIL
 def _account(rows: RowOptions, issue: "Issue | None") -> None:
     from digest.issues import audit as audits
     from digest.issues.silence import why_unsent
+    from digest.issues.summaries import summary_record
     from digest.issues.withdrawing import last_change
     from digest.monitoring.days import why_held
     from digest.subscribers.admission import refused_lately
@@ -96,18 +97,20 @@ def _account(rows: RowOptions, issue: "Issue | None") -> None:
         unsent = why_unsent(connection, listed[0], issue.note) if issue else ""
         change = last_change(connection, issue) if issue else None
         rate = audits.sending_rate(connection, issue.id) if issue else None
+        summaries = summary_record(connection, issue.date) if issue else None
     reports = list(zip(listed, details, strict=True))
     documents = [
         sums.as_dict() | ({"rows": list(map(asdict, why))} if why is not None else {}) for sums, why in reports
     ]
     if issue:
         documents[0] |= {"nothing_sent": unsent, "changed": _changed(change), "withdrawn_at": issue.withdrawn_at}
-        documents[0]["rate"] = asdict(rate) if rate else None
+        documents[0] |= {"rate": rate and asdict(rate), "summaries": summaries and asdict(summaries)}
     lines = (
         _of_the_issue(issue, unsent, change),
         _lines(reports, held, held_requests),
         _refused(full),
         _rate_lines(rate),
+        [summaries.line] if summaries else [],
     )
     answer(documents[0] if issue else documents, lambda: chain(*lines))
     if any(sums.unexplained for sums in listed):

@@ -27,6 +27,7 @@ def publish(day: Day = None, as_of: AsOf = None, force: Force = False, dry_run: 
     from digest import wiring
     from digest.issues.publish import NothingToCut, draft, recipients
     from digest.issues.publish import publish as cut
+    from digest.issues.summaries import summarise
 
     now, plan = as_of or clock.now(), wiring.plan(settings())
     day, today = day_of(day, now), now.date()
@@ -43,6 +44,7 @@ def publish(day: Day = None, as_of: AsOf = None, force: Force = False, dry_run: 
         complain(f"{day} is not today ({today}, UTC), and {reach}. To cut it all the same, add --force", 2)
     try:
         with long_work(f"Cutting the issue of {day}"):
+            summarise(migrated_database(), plan, wiring.summaries(settings()), day, lambda: now)
             done = cut(migrated_database(), plan, day, now)
     except NothingToCut as reason:
         complain(f"No issue was cut and nothing changed. {reason}", 1)

@@ -31,6 +31,7 @@ from digest.issues.store import is_listed, issue_in, newest_of, stored_paper
 from digest.ledger.kinds import IssueKind
 from digest.papers.paper import COLUMNS, Paper, paper_from
 from digest.papers.score_terms import ScoreTerms
+from digest.papers.summaries.store import summaries_of_paper
 
 _AS_JSON = ("weights", "settings")  # columns of `issues`
 _VOTES = ("upvotes", "hackernews")  # in the terms of a score
@@ -167,10 +168,11 @@ def paper_and_place(connection: Connection, paper_id: str) -> tuple[Paper, Issue
     row = connection.execute(_place_query(), {"id": paper_id}).one_or_none()
     if row is None:
         return None
+    paper = paper_from(row, summaries_of_paper(connection, paper_id))
     if row.date is None:
-        return paper_from(row), None
+        return paper, None
     terms = ScoreTerms.from_dict(row.terms)
-    return paper_from(row), IssueRank(row.date, int(terms.score_rank or row.rank), row.of, row.score, terms)
+    return paper, IssueRank(row.date, int(terms.score_rank or row.rank), row.of, row.score, terms)
 
 
 @cache

@@ -35,7 +35,7 @@ from digest.issues.store import (
     set_candidates,
     set_status,
 )
-from digest.language import SOURCE, Message, n_
+from digest.language import SOURCE, Message, joined_sentences, n_
 from digest.ledger import events, outbox, transitions
 from digest.ledger.kinds import ISSUE_OF, IssueKind, IssueStatus, Kind
 from digest.ledger.queueing import store_schedule
@@ -229,7 +229,7 @@ class _Cut:
         plan, days = self.plan, pool_days(kind, self.plan)
         is_empty = listed.is_quiet and not listed.papers
         why = [*plan.about, *([_none_listed(days)] if is_empty else []), *why_thin]
-        notes = {code: " ".join(map(plan.languages.get(code).say, why)) for code in plan.languages.codes if why}
+        notes = {code: joined_sentences(map(plan.languages.get(code).say, why)) for code in plan.languages.codes if why}
         note = notes.pop(SOURCE, "")
         overlap = plan.pool_days if kind is IssueKind.CATCH_UP else 0
         settings = replace(

@@ -11,7 +11,7 @@ from digest.language import Message, _, n_
 from digest.papers.paper import RankedPaper
 from digest.papers.ranking import lateness_text
 from digest.papers.topics import TOPICS
-from digest.text import cut, short_title
+from digest.text import cut, short_title, wire_cost
 
 if TYPE_CHECKING:
     from digest.issues.profiles import Neighbour
@@ -22,6 +22,7 @@ CHOSEN = _("chosen by the editors")
 _LIKED_TITLE = 40  # characters
 _MOST = 2  # interests in one reason
 _NAMED_RANKS = 10
+_ROOM = 120  # bytes on the wire for reasons that are joined: any in English, two short ones in Chinese
 _CATEGORY = 40  # characters; sources other than arXiv name them freely
 _A_DAY = 1 + 1 / 24  # between two issues, with an hour to spare
 _TOPIC_NAMES = {topic.slug: topic.name for topic in TOPICS}
@@ -52,6 +53,12 @@ def reason_of(ranked: RankedPaper, kind: str, why: str) -> str:
 def why_followed(interests: "Sequence[Interest]") -> list[Message]:
     """Return the interests that are a subscriber's reasons for a paper, the most specific first."""
     return [_follow(interest) for interest in interests[:_MOST]]
+
+
+def joined_reasons(reasons: Sequence[str]) -> str:
+    """Return reasons, the most specific first, on one line; the first alone where all take too much of an email."""
+    line = " · ".join(reasons)
+    return line if wire_cost(line) <= _ROOM else reasons[0]
 
 
 def names_neighbour(interests: "Sequence[Interest]") -> bool:

@@ -17,7 +17,7 @@ from digest.database.tables import issue_papers, issue_topics, issues, pools
 from digest.issues.issue import LONGEST_POOL, Issue, IssueSettings, NoticeText
 from digest.ledger.kinds import IssueKind, IssueStatus
 from digest.ledger.replay_log import Entry
-from digest.papers.paper import COLUMNS, LISTS, Paper, RankedPaper
+from digest.papers.paper import COLUMNS, LISTS, ModelSummary, Paper, RankedPaper
 from digest.papers.score_terms import ScoreTerms
 from digest.papers.topics import topics_of
 
@@ -268,6 +268,7 @@ def pack_rows(rows: Iterable[Mapping[str, Any]]) -> bytes:
 def _ranked_values(ranked: RankedPaper) -> dict[str, Any]:
     paper = {name: getattr(ranked.paper, name) for name in COLUMNS}
     paper |= {name: instant.isoformat() for name in _INSTANTS if (instant := paper[name])}
+    paper |= {"model_summaries": summaries} if (summaries := ranked.paper.model_summaries) else {}
     return {
         "rank": ranked.rank,
         "paper_id": ranked.paper.id,
@@ -280,7 +281,7 @@ def _ranked_values(ranked: RankedPaper) -> dict[str, Any]:
 
 def stored_paper(stored: Mapping[str, Any]) -> Paper:
     """Convert a paper as it is stored with its rank."""
-    values = dict(stored)
+    values = {**stored, "model_summaries": tuple([ModelSummary(*each) for each in stored.get("model_summaries", ())])}
     for instant in _INSTANTS:
         values[instant] = datetime.fromisoformat(values[instant]) if values[instant] else None
     for name in LISTS:

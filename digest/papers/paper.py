@@ -4,14 +4,14 @@ import re
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
 from digest.papers.score_terms import ScoreTerms
 from digest.papers.taxonomy import ARCHIVES, CLOSED_ARCHIVES
 from digest.papers.text.main_sentence import main_sentence
 from digest.papers.text.organization import organization_name
-from digest.text import ascii_forms, one_line
+from digest.text import ascii_forms, language_of, one_line
 
 # arXiv identifier scheme: 2405.17247v2 since 2007-04, hep-th/9901001v1 or math.GT/0309136 before.
 NEW_STYLE = r"\d\d(?:0[1-9]|1[0-2])\.\d{4,5}"
@@ -45,6 +45,14 @@ _TRACKING = re.compile(
 _AS_IT_IS = "/:@!$&'()*+,;=~[]|"  # in a path
 
 
+class ModelSummary(NamedTuple):
+    """A sentence about a paper that a language model wrote."""
+
+    language: str
+    text: str
+    model: str
+
+
 @dataclass(frozen=True, slots=True)
 class Paper:
     """A publication from any source. All text is readable plain text (papers/text/plaintext.py)."""
@@ -63,6 +71,20 @@ class Paper:
     url: str = ""  # the canonical page
     code_url: str = ""
     project_url: str = ""
+    model_summaries: tuple[ModelSummary, ...] = ()  # stored apart from the paper, and with the issues that have it
+
+    def has_summary_in(self, language: str) -> bool:
+        """Return whether its source gave it a summary in a language, which no model then replaces."""
+        return language_of(one_line(self.summary)) == language.partition("-")[0]
+
+    @property
+    def shown_model_summaries(self) -> tuple[ModelSummary, ...]:
+        """Those that stand for its gist, each in its language."""
+        return tuple([each for each in self.model_summaries if not self.has_summary_in(each.language)])
+
+    def model_summary_in(self, language: str) -> ModelSummary | None:
+        """The summary by a model that stands for its gist in a language."""
+        return next((each for each in self.shown_model_summaries if each.language == language), None)
 
     @property
     def gist(self) -> str:
@@ -106,7 +128,7 @@ class Paper:
         return f"https://hn.algolia.com/?query={quote(self.id, safe='')}" if self.arxiv_url else ""
 
 
-COLUMNS = tuple(field.name for field in fields(Paper))
+COLUMNS = tuple(field.name for field in fields(Paper) if field.name != "model_summaries")
 LISTS = frozenset({"authors", "categories", "keywords"})
 
 
@@ -219,7 +241,7 @@ def merge(earlier: Paper, later: Paper) -> Paper:
     return replace(earlier, **changes)
 
 
-def paper_from(row: Any) -> Paper:
+def paper_from(row: Any, summaries: tuple[ModelSummary, ...] = ()) -> Paper:
     """The paper in a row of the table `papers`."""
     values: dict[str, Any] = {name: getattr(row, name) for name in COLUMNS}
-    return Paper(**values | {name: tuple(values[name]) for name in LISTS})
+    return Paper(**values | {name: tuple(values[name]) for name in LISTS}, model_summaries=summaries)

@@ -25,10 +25,11 @@ from sqlalchemy import (
 
 from digest.database.dialect import in_list, insert_new, insert_or_change
 from digest.database.tables import papers, votes
-from digest.papers.paper import Observed, Paper, Votes, merge, paper_from
+from digest.papers.paper import COLUMNS, Observed, Paper, Votes, merge, paper_from
 from digest.papers.ranking import Past
 from digest.papers.ranking.signals import HACKERNEWS
 from digest.papers.search import index_papers
+from digest.papers.summaries.store import summaries_of
 
 
 def keep_papers(connection: Connection, source: str, seen_at: datetime, listed: Iterable[Paper]) -> int:
@@ -212,9 +213,11 @@ def _observed(connection: Connection, selected: ColumnElement[bool], counted: Co
     observations = select(votes).join(papers).where(selected, counted).order_by(votes.c.observed_at)
     for row in connection.execute(observations):
         votes_of.setdefault(row.paper_id, []).append(Votes(**row._mapping))
+    rows = connection.execute(select(papers).where(selected).order_by(papers.c.id)).all()
+    summaries = summaries_of(connection, selected)
     return [
-        Observed(paper_from(row), row.first_seen_at, tuple(votes_of.get(row.id, ())))
-        for row in connection.execute(select(papers).where(selected).order_by(papers.c.id))
+        Observed(paper_from(row, summaries.get(row.id, ())), row.first_seen_at, tuple(votes_of.get(row.id, ())))
+        for row in rows
     ]
 
 
@@ -227,7 +230,7 @@ def _row(listed: Paper, source: str, seen_at: datetime, stored: Row[Any] | None)
     merged = merge(paper_from(stored), listed) if stored else listed
     withdrawn = stored if stored and stored.withdrawn_by != source else None
     seen = [seen_at, *([stored.first_seen_at, stored.last_seen_at] if stored else [])]
-    return asdict(merged) | {
+    return {name: getattr(merged, name) for name in COLUMNS} | {
         "sources": sorted({source, *(stored.sources if stored else ())}),
         # An earlier instant may come later, when recorded days are replayed.
         "first_seen_at": min(seen),

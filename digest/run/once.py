@@ -1,8 +1,7 @@
 """`digest once`: today's papers to one address, from one folder and without a server.
 
-It runs the pipeline of an installation for one subscriber: it collects papers, cuts the issue, and a delivery worker in
-this process sends what the ledger has queued. The folder holds the database, the secret and the worker's journal, so
-the guarantees are the same: no paper twice, and the same bytes after a crash.
+It runs an installation's pipeline for one subscriber: it collects papers, cuts the issue, and sends what the ledger has
+queued. The folder holds database, secret and journal, so its guarantees hold: no paper twice, the same bytes again.
 """
 
 import socket
@@ -31,6 +30,7 @@ from digest.issues.old_pools import shrink_old_pools
 from digest.issues.profiles import refresh_profiles
 from digest.issues.publish import DAILY, NothingToCut, publish
 from digest.issues.store import issue_on
+from digest.issues.summaries import summarise
 from digest.ledger import transitions
 from digest.ledger.kinds import Kind, State, SuppressionReason
 from digest.ledger.messages import forget_messages
@@ -201,6 +201,7 @@ class _Run:
             )
         self._learn()
         try:
+            summarise(self._engine, self._plan(), wiring.summaries(own), self._day, clock.now)
             publish(self._engine, self._plan(), self._day, clock.now())
         except NothingToCut as reason:
             raise OnceFailed(f"There are no papers yet, so there is no email. Run it again later. {reason}") from None

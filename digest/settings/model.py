@@ -28,7 +28,7 @@ from digest.settings.environment import (
 from digest.settings.installation import AddressSettings, ProcessSettings, StorageSettings
 from digest.settings.mail import SenderSettings, SmtpSettings
 from digest.settings.monitoring import MonitoringSettings
-from digest.settings.papers import CutSettings, SourceSettings
+from digest.settings.papers import CutSettings, ModelSettings, SourceSettings
 from digest.settings.retention import RetentionSettings
 from digest.smtp import Relay, is_loopback, parse_relay
 
@@ -45,6 +45,7 @@ GROUPS: tuple[type[BaseSettings], ...] = (
     BounceSettings,
     SourceSettings,
     CutSettings,
+    ModelSettings,
     ProcessSettings,
     MonitoringSettings,
     ConsoleSettings,
@@ -60,6 +61,7 @@ class Settings(
     BounceSettings,
     SourceSettings,
     CutSettings,
+    ModelSettings,
     ProcessSettings,
     MonitoringSettings,
     ConsoleSettings,

@@ -3,10 +3,10 @@
 import re
 from datetime import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode
 
 from digest.papers.sources import source_names
@@ -33,6 +33,10 @@ def _has_host(address: str) -> bool:
         return bool(parts.hostname) and parts.port != 0 and parts.netloc.count("@") <= 1
     except ValueError:  # a part of a password for the port
         return False
+
+
+def _model_address(value: str) -> str:
+    return web_address(value.strip().rstrip("/").removesuffix("/chat/completions")) if value else ""
 
 
 class SourceSettings(BaseSettings):
@@ -153,3 +157,46 @@ class CutSettings(BaseSettings):
         le=300,
         description="Seconds between two sweeps of the scheduler. A delivery whose hint was lost waits up to this long.",
     )
+
+
+class ModelSettings(BaseSettings):
+    """Summaries by a language model"""
+
+    llm_url: Annotated[str, AfterValidator(_model_address)] = Field(
+        "",
+        description="Address of a language model that writes one sentence about each of an issue's best papers, such as `https://api.openai.com/v1`, or `http://127.0.0.1:11434/v1` for Ollama on this machine: anything that speaks OpenAI's API. It is sent titles and abstracts, and nothing about subscribers. Empty: none; emails show the sentence of the abstract that says what a paper does.",
+    )
+    llm_model: str = Field(
+        "",
+        max_length=60,
+        description="Name of the model there, such as `gpt-4o-mini` or `llama3.2`. Subscribers see it below each summary.",
+    )
+    llm_key: SecretStr = Field(
+        SecretStr(""), description="Key for that address, sent as a bearer token. Empty: none is needed."
+    )
+    llm_seconds: float = Field(
+        30.0,
+        ge=2,
+        le=300,
+        description="Seconds that one answer of the model may take, and that a cut waits for all summaries that are still missing. Most are written in the hour before.",
+    )
+    llm_monthly_requests: int = Field(
+        3000,
+        ge=1,
+        le=1_000_000,
+        description="Requests to the model in one month (UTC). When they are used up, papers without a summary show the sentence of their abstract until the month ends.",
+    )
+
+    @field_validator("llm_model")
+    @classmethod
+    def _plain_name(cls, value: str) -> str:
+        if value and not re.fullmatch(r"[\w.:/@+-]+(?: [\w.:/@+-]+)*", value):
+            raise ValueError("write the name of a model, such as gpt-4o-mini or llama3.2:3b")
+        return value
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        """Reject an address without a model."""
+        if self.llm_url and not self.llm_model:
+            raise ValueError("DIGEST_LLM_URL: name a model there in DIGEST_LLM_MODEL")
+        return self

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from digest.issues.archive import ListedPaper
 from digest.language import Message, _, and_more
 from digest.ledger.kinds import IssueKind
-from digest.papers.paper import Paper, Votes
+from digest.papers.paper import ModelSummary, Paper, Votes
 from digest.papers.topics import TOPICS, Topic
 from digest.text import cut, one_line
 from digest.web.public.votes_chart import Curve, votes_curve
@@ -42,6 +42,11 @@ class PaperCard:
     topics: tuple[Topic, ...] = ()
     links: tuple[tuple[str, Message | str], ...] = ()
     curve: Curve | None = None  # of its votes until the cut
+    written: tuple[ModelSummary, ...] = ()  # by a model, in place of its excerpt in their languages
+
+    def written_in(self, language: str) -> ModelSummary | None:
+        """The summary by a model that stands for the excerpt on a page in a language."""
+        return next((summary for summary in self.written if summary.language == language), None)
 
 
 def card(listed: ListedPaper, kind: str = IssueKind.DAILY) -> PaperCard:
@@ -102,6 +107,7 @@ def paper_card(paper: Paper, rank: int = 0, votes: int = 0, excerpt: str | None 
         day=at.date() if at else None,
         rank=rank,
         votes=votes,
+        written=paper.shown_model_summaries if excerpt is None else (),
     )
 
 

@@ -17,11 +17,12 @@ from markupsafe import Markup, escape
 from starlette.background import BackgroundTask
 
 from digest import clock
-from digest.language import SOURCE, Language, Languages, Message, _, n_, speak
+from digest.language import SOURCE, Language, Languages, Message, _, n_
 from digest.papers.topics import TOPICS
 from digest.resources import resource
 from digest.settings import Settings
 from digest.subscribers.subscriber import MAX_PAPERS
+from digest.templating import speak
 from digest.text import language_of
 from digest.web.assets import Assets
 from digest.web.form_time import form_time

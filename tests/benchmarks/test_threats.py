@@ -13,7 +13,7 @@ MUTATIONS = mutations()
 
 
 def test_each_threat_has_a_section_and_a_defence_that_can_be_taken_out() -> None:
-    assert list(SECTIONS) == list(dict.fromkeys(each.threat for each in MUTATIONS)) == [f"T{n}" for n in range(1, 23)]
+    assert list(SECTIONS) == list(dict.fromkeys(each.threat for each in MUTATIONS)) == [f"T{n}" for n in range(1, 24)]
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda each: f"{each.threat} {each.defence}")

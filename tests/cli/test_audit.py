@@ -18,12 +18,13 @@ from digest.mail.pauses import EVERYTHING, Pause, set_pause
 from digest.mail.throttle.warm_up import reserve
 from digest.settings import settings
 from tests.cli.conftest import DATE
+from tests.support.language_model import model_server
 from tests.support.scenario import DAY, MORNING, add_papers, add_subscriber, change_deliveries, cut
 
 KEYS = [
     "issue", "candidates", "accepted", "refused", "expired", "quarantined", "uncertain", "queued", "deferred",
     "claimed", "sending", "skipped", "status", "not_queued", "unexplained", "nothing_sent", "changed", "withdrawn_at",
-    "rate",
+    "rate", "summaries",
 ]  # fmt: skip
 
 
@@ -48,6 +49,20 @@ def test_audit_fails_when_the_sums_do_not_add_up(run, issue, engine):
         connection.exec_driver_sql("DELETE FROM deliveries")
     broken = run("audit", "--issue", DATE, "--json")
     assert (broken.exit_code, json.loads(broken.stdout)["unexplained"]) == (1, 1)
+
+
+def test_publishing_has_summaries_written_and_the_audit_says_how_many_are_missing(run, engine, monkeypatch):
+    add_papers(engine, range(3))
+    with model_server() as model:
+        monkeypatch.setenv("DIGEST_LLM_URL", model.url)
+        monkeypatch.setenv("DIGEST_LLM_MODEL", "tiny-1")
+        monkeypatch.setenv("DIGEST_LLM_MONTHLY_REQUESTS", "2")
+        settings.cache_clear()
+        assert run("publish", "--date", DATE, "--as-of", MORNING.isoformat()).exit_code == 0
+    audited = run("audit", "--issue", DATE)
+    assert "Summaries by tiny-1: 2 of 3; 1 missing: the 2 requests of this month are used up." in audited.stdout
+    document = json.loads(run("audit", "--issue", DATE, "--json").stdout)["summaries"]
+    assert (document["model"], document["written"], document["missing"]) == ("tiny-1", 2, 1)
 
 
 def test_the_document_has_the_agreed_keys_and_rows_only_when_asked(run, three):

@@ -6,8 +6,9 @@ from datetime import date
 import pytest
 from jinja2 import Environment
 
-from digest.language import Languages, _, n_, speak
+from digest.language import Languages, _, n_
 from digest.resources import resource
+from digest.templating import speak
 
 LANGUAGES = Languages(resource("locale"))
 ENGLISH, CHINESE = LANGUAGES.get("en"), LANGUAGES.get("zh-CN")

@@ -113,3 +113,9 @@ def test_what_is_wrong_with_a_field_is_said_in_the_readers_language(visit: Visit
     assert "请输入 1 到 25 之间的数字。" in page
     assert "请从列出的语言中选择一种。" in page
     assert visit.subscriber().preferences == Preferences(language="en")
+
+
+@pytest.mark.parametrize("page", ["/", "/how-papers-are-chosen", "/privacy", "/manage", "/saved"])
+def test_sentences_of_chinese_follow_each_other_without_blanks(visit: Visit, page: str):
+    chinese = visit.browser.get(page, params={"lang": "zh-CN"}).text
+    assert re.findall(r".{0,20}[。！？] (?:<a[^>]*>)?[^<\s].{0,9}", chinese) == []

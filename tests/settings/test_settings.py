@@ -156,6 +156,9 @@ def test_a_first_run_needs_no_setting(monkeypatch: pytest.MonkeyPatch, tmp_path:
         ("ARXIV_CATEGORIES", "", "at least one name"),
         ("FEEDS", f"ftp://papers:{PASSWORD}@lab.example.org/feed", "http:// or https://"),
         ("REPLY_TO", "papers@-.example.org", "address"),
+        ("LLM_URL", "ollama", "web address"),
+        ("LLM_URL", "http://127.0.0.1:11434/v1", "name a model there in DIGEST_LLM_MODEL"),
+        ("LLM_MODEL", "tiny\u202e<b>", "the name of a model"),
     ],
 )
 def test_a_wrong_value_is_one_line_that_names_the_variable(

@@ -13,6 +13,7 @@ from digest.database.tables import buckets
 from digest.issues.audit import audit_all
 from digest.issues.issue import NoticeText
 from digest.issues.store import issue_by_id, issue_dates, newest_issue
+from digest.issues.summaries.coming import MOST
 from digest.ledger import events
 from digest.ledger.kinds import Status
 from digest.ledger.replies import count_replies, replies_to
@@ -27,6 +28,7 @@ from digest.subscribers.tokens import Purpose, sign
 from digest.web.app import create_app
 from tests.issues.profiles.builders import fill, paper_id
 from tests.mail.delivery.builders import hands, opened
+from tests.support.language_model import model_server
 from tests.support.lists import PAPERS_A_DAY, daily_lists
 from tests.support.replay import Reply, replaying
 from tests.support.scenario import PLAN, SECRET, add_papers, add_subscriber, cut
@@ -64,6 +66,27 @@ def dates(engine):
 def test_before_its_time_no_issue_is_cut(jobs, engine):
     jobs.cut()
     assert dates(engine) == []
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_model_writes_summaries_before_the_cut_and_what_is_left_at_the_cut(jobs, engine, clock, monkeypatch):
+    add_subscriber(engine, "bo@example.org", language="zh-CN")  # the lists have English summaries of their own
+    with model_server() as model:
+        monkeypatch.setenv("DIGEST_LLM_URL", model.url)
+        monkeypatch.setenv("DIGEST_LLM_MODEL", "tiny-1")
+        jobs.settings = settings.__wrapped__()
+        jobs.collect()
+        jobs.summaries()
+        before = len(model.requests)
+        clock.move_to(at(6))
+        jobs.cut()
+    with read_only(engine) as connection:
+        issue = newest_issue(connection)
+        event = events.latest(connection, 1, f"issue:{DAY}", "summaries")[0]
+    assert before == MOST
+    assert len(model.requests) == len(set(model.asked_about))
+    assert all(ranked.paper.model_summary_in("zh-CN") for ranked in issue.papers[:MOST])
+    assert event.detail == {"model": "tiny-1", "written": MOST, "missing": 0, "problem": ""}
 
 
 def test_at_its_time_the_issue_holds_what_was_read_for_it_a_moment_before(jobs, engine, clock):
@@ -272,6 +295,7 @@ def test_schedules_tick_in_utc_keep_nothing_and_run_late_ones_once(jobs):
         "libraries",
         "similar",
         "tidy",
+        "summaries",
     }
     assert {job.id for job in made.get_jobs()} == names
     defaults = made._job_defaults

@@ -41,6 +41,7 @@ from digest.database.tables.monitoring import alarms, backups, heartbeats
 from digest.database.tables.operators import api_tokens, operators, sessions
 from digest.database.tables.papers import (
     collections,
+    model_summaries,
     papers,
     reader_votes,
     similar_papers,
@@ -93,6 +94,7 @@ __all__ = [
     "library_pauses",
     "messages",
     "metadata",
+    "model_summaries",
     "notices",
     "operators",
     "opinions",

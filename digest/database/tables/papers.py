@@ -91,3 +91,17 @@ reader_votes = table(
     Column("recipient", Code(32), primary_key=True, index=True),
     Column("at", Instant, nullable=False),
 )
+
+# Summaries of papers by a language model. No foreign key: the requests of a month count even if the paper is deleted.
+model_summaries = table(
+    "model_summaries",
+    Column("paper_id", Code(80), primary_key=True),
+    Column("language", Code(20), primary_key=True),
+    Column("state", Code(10), nullable=False),
+    Column("text", Text, nullable=False),  # "" until it is ready; then it never changes
+    Column("model", Text, nullable=False),
+    Column("problem", Text, nullable=False),  # why it is not ready; "" for one that is being written
+    Column("requests", Integer, nullable=False),  # sent for it
+    Column("asked_at", Instant, nullable=False, index=True),  # the last of them
+    CheckConstraint("state IN ('asked', 'ready', 'unusable', 'failed')", name="state"),
+)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from digest.issues.reasons import OUTSIDE, names_neighbour, why_close
+from digest.issues.reasons import OUTSIDE, joined_reasons, names_neighbour, why_close
 from digest.issues.selection.diversity import NO_PENALTIES, Penalties, Stage, filled
 from digest.issues.selection.interests import Interest, InterestKind, PaperSet, interests_of, numbers_in
 from digest.issues.selection.picks import AFFINITY, Pick, in_words
@@ -213,7 +213,7 @@ class PersonalList:
             why = in_words(OUTSIDE, self._language)
         elif (neighbour and names_neighbour(interests)) or (self._pool.is_close(affinity) and not interests):
             like = in_words(why_close(neighbour), self._language)
-            why = f"{why} · {like}" if why else like
+            why = joined_reasons([why, like]) if why else like
         if any(penalties):
             points = (*points, *((name, -cost) for name, cost in penalties._asdict().items() if cost))
         return Pick(paper_id, why, points)

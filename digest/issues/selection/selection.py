@@ -13,7 +13,7 @@ from itertools import groupby, islice
 
 from digest.issues.issue import Issue
 from digest.issues.profiles.profile import CLEARLY_CLOSE, CLOSE, Neighbour, clearly_close
-from digest.issues.reasons import why_followed
+from digest.issues.reasons import joined_reasons, why_followed
 from digest.issues.selection.diversity import Diversity
 from digest.issues.selection.interests import (
     Catalogue,
@@ -241,7 +241,7 @@ class Pool:
         """A paper with the points and the reason for its rank and these matches, and the sum of these points."""
         kinds = [interest.kind for interest in interests]
         terms = [(str(kind), self._boosts[kind][min(kinds.count(kind), 3)]) for kind in dict.fromkeys(kinds)]
-        why = " · ".join([in_words(part, language) for part in why_followed(interests)])
+        why = joined_reasons([in_words(part, language) for part in why_followed(interests)])
         points = (self.rank_points[index], *terms)
         return Pick(self.paper_ids[index], why, points), sum([value for _name, value in points])
 

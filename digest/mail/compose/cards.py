@@ -5,12 +5,14 @@ from typing import Any, NamedTuple
 
 from digest.issues.reasons import rank_of
 from digest.language import Language, Message, _, and_more, n_
-from digest.papers.paper import Paper, RankedPaper
-from digest.text import breakable, cut, short_title, wire_cost
+from digest.papers.paper import ModelSummary, Paper, RankedPaper
+from digest.text import breakable, columns, cut, short_title, wire_cost
 
 # Gmail clips encoded HTML beyond about 100 kB. These limits keep any 25 papers below that in every language: the
 # excerpt is cut shorter if the rest of a card is long.
 TITLE, EXCERPT, NAME, ORGANIZATION = 180, 240, 32, 44
+AUTHORS = 3
+_WIDE_EXCERPT, _WIDE_AUTHORS = 180, 2  # where our own words take three times as many bytes as in English
 _ROOM = 1_200  # bytes of encoded HTML for the words and links of a card, without the subscriber's own reason
 _SHORTEST_EXCERPT = 60  # bytes
 LONGEST_URL = 130  # on the wire
@@ -33,9 +35,12 @@ def card_values(
     `public_url` "": there are no pages to link to. `feedback` is the address that the path of a paper follows.
     """
     paper, say = ranked.paper, language.say
+    made = paper.model_summary_in(language.code)
     own_page = public_url and public_url + paper.path
     title = cut(paper.title, TITLE) or say(_UNTITLED)
-    names = and_more(", ".join(cut(name, NAME) for name in paper.authors[:3]), len(paper.authors) - 3)
+    is_wide = columns(say(_UNTITLED)) > len(say(_UNTITLED))
+    named = _WIDE_AUTHORS if is_wide else AUTHORS
+    names = and_more(", ".join(cut(name, NAME) for name in paper.authors[:named]), len(paper.authors) - named)
     links = [Link(say(words), url, after) for words, url, after in _worded_links(ranked, language)]
     values = {
         "title": title,
@@ -44,11 +49,18 @@ def card_values(
         "counts": [say(count) for count in _counts(ranked)],
         "links": links,
         "place": say(rank_of(ranked, kind)),
+        "written_by": say(written_by(made)) if made else "",
     }
     # A feedback link is a little longer than the link to the paper's page.
     room = _ROOM - _taken(values) - _breaks(title) - 2 * wire_cost(own_page)
+    excerpt = _excerpt(made.text if made else _gist(paper), _WIDE_EXCERPT if is_wide else EXCERPT, room)
     more_or_less = [Link(say(_("More or less like this")), feedback + paper.path)] if public_url else []
-    return values | {"excerpt": _excerpt(paper, room), "links": links + more_or_less}
+    return values | {"excerpt": excerpt, "links": links + more_or_less}
+
+
+def written_by(summary: ModelSummary) -> Message:
+    """Return who wrote a summary, which stands wherever people see it."""
+    return _("Summary by %(model)s", model=summary.model)
 
 
 def _byline(names: str, organization: str) -> str:
@@ -67,13 +79,12 @@ def _taken(value: Any) -> int:
             return sum(map(_taken, value))
 
 
-def _excerpt(paper: Paper, room: int) -> str:
+def _excerpt(text: str, longest: int, room: int) -> str:
     if room < _SHORTEST_EXCERPT:
         return ""
-    text = _gist(paper)
-    words = cut(text, EXCERPT, room)
+    words = cut(text, longest, room)
     more = wire_cost(words) + _breaks(words) - room
-    return cut(text, EXCERPT, room - more) if more > 0 else words
+    return cut(text, longest, room - more) if more > 0 else words
 
 
 def _gist(paper: Paper) -> str:

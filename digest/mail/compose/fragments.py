@@ -18,7 +18,7 @@ from digest.database.dialect import insert_new
 from digest.database.tables import fragments
 from digest.issues.issue import Issue
 from digest.issues.reasons import OUTSIDE
-from digest.language import Language, _
+from digest.language import Language, _, joined_sentences
 from digest.ledger.kinds import IssueKind
 from digest.mail.compose.cards import IN_PREHEADER, IN_SUBJECT, sentence, short_name
 from digest.mail.compose.quoted_printable import Pieces, encoded_pieces, split
@@ -163,7 +163,8 @@ def first_words(issue: Issue, branding: Branding, language: Language) -> str:
     """Preheader of a notice."""
     line = one_line(issue.notice_in(language.code)[1].text)
     if columns(line) < _SHORTEST_PREHEADER:
-        line += " " + language.say(_("This is a notice to all subscribers of %(title)s.", title=branding.title))
+        about = language.say(_("This is a notice to all subscribers of %(title)s.", title=branding.title))
+        line = joined_sentences([line, about])
     room = 9 * _PREHEADER  # bytes, so that a short Chinese one stays whole
     words = cut(line, _PREHEADER, room)
     return words if columns(words) <= _PREHEADER else cut(line, _PREHEADER // 2, room)

@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup
 
 from digest.issues.issue import Issue
-from digest.language import SOURCE, Language, Languages, _, speak
+from digest.language import SOURCE, Language, Languages, _
 from digest.ledger.kinds import OF_ISSUE, IssueKind, Kind
 from digest.mail.compose.cards import EXCERPT, card_values, safe_url
 from digest.mail.compose.notice_text import paragraphs
@@ -25,6 +25,7 @@ from digest.mail.compose.quoted_printable import placeholder, row_placeholder
 from digest.mail.kinds import KINDS
 from digest.mail.message import Branding, MessageParts
 from digest.papers.paper import RankedPaper
+from digest.templating import speak
 from digest.text import breakable, cut, language_of, one_line, short_title, wrapped
 
 # Follows the preheader, so that email clients do not add the first words of the message to it.

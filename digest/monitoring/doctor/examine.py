@@ -12,7 +12,7 @@ from digest.monitoring.doctor.finding import Finding
 from digest.monitoring.doctor.relay import relay_findings, relay_settings
 from digest.monitoring.doctor.sending import sending
 from digest.monitoring.doctor.services import broker, clocks, database, programs
-from digest.monitoring.doctor.upkeep import backups, mailboxes, replay_log
+from digest.monitoring.doctor.upkeep import backups, language_model, mailboxes, replay_log
 from digest.settings import Settings, settings_file, unknown_variables
 from digest.text import domain_of
 
@@ -34,6 +34,7 @@ def examine(settings: Settings, seconds: float = SECONDS) -> list[Finding]:
         ),
         _Topic("DNS", partial(dns_findings, settings)),
         _Topic("bounce mailbox", partial(mailboxes, settings)),
+        _Topic("language model", partial(language_model, settings)),
         _Topic("clock", partial(clocks, settings)),
     ]
     until = time.monotonic() + seconds

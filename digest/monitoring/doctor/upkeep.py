@@ -1,19 +1,25 @@
-"""Checks what nobody notices until it is needed: bounce mailboxes, the replay log and backups."""
+"""Checks what nobody notices until it is needed: bounce mailboxes, the replay log, backups and the language model."""
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from digest import wiring
 from digest.bounces.intake.everywhere import BounceSources, waiting
 from digest.database.engine import read_only
 from digest.monitoring.backup.records import last_backup
 from digest.monitoring.doctor.finding import Finding
+from digest.papers.summaries.client import ModelUnavailable
 from digest.settings import Settings
+from digest.smtp import is_loopback
 
 _OLD = timedelta(days=2)
+_MODEL_SECONDS = 5.0
+_NAMED = 5  # models
 
 
 def mailboxes(settings: Settings) -> Iterator[Finding]:
@@ -65,3 +71,25 @@ def backups(engine: Engine, now: datetime) -> Iterator[Finding]:
         yield Finding("backup", True, state)
     else:
         yield Finding("backup", False, f"{state}, {age.days} days ago", "Run digest backup every day (docs/backup.md).")
+
+
+def language_model(settings: Settings) -> Iterator[Finding]:
+    """Ask the language model's server for its models; without one, emails show sentences of abstracts."""
+    model = wiring.language_model(settings)
+    if model is None:
+        return
+    where, advice = f"{model.name} at {model.host}", "Check DIGEST_LLM_URL and DIGEST_LLM_KEY; no email waits for it."
+    if model.key and settings.llm_url.startswith("http://") and not is_loopback(model.host):
+        yield Finding("language model", False, "the key is sent in clear text", "Use https:// in DIGEST_LLM_URL.")
+    try:
+        names = replace(model, seconds=min(model.seconds, _MODEL_SECONDS)).models()
+    except ModelUnavailable as problem:
+        yield Finding("language model", False, str(problem), advice)
+        return
+    # Ollama lists "llama3.2:latest" for what is asked for as "llama3.2".
+    is_there = not names or {model.name, f"{model.name}:latest"} & set(names)
+    listed = f"; it has {', '.join(sorted(names)[:_NAMED])}" if names else ", which lists no models"
+    if is_there:
+        yield Finding("language model", True, where if names else f"{where}{listed}")
+    else:
+        yield Finding("language model", False, f"{model.host} has no {model.name}{listed}", "Correct DIGEST_LLM_MODEL.")

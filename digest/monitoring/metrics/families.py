@@ -14,6 +14,7 @@ from digest.monitoring.checks import problems
 from digest.monitoring.heartbeats import Role
 from digest.monitoring.metrics.measurements import Measurements, Sums
 from digest.monitoring.status import InstallationStatus
+from digest.papers.summaries.store import SummaryState
 
 Values = Mapping[Any, float]  # by the values of the labels, in a tuple
 
@@ -43,6 +44,7 @@ def families(measured: Measurements) -> Iterator[Metric]:
         yield _gauge("digest_suppressed_addresses", meaning, ("reason",), suppressed)
         meaning = "Reports about messages that were accepted, by kind, subject of the code, and proof."
         yield _counter("digest_bounce_reports", meaning, ("kind", "about", "proof"), measured.sums.reports.counts)
+        yield from _summaries(measured.sums)
 
 
 # --- from the status ---
@@ -119,6 +121,13 @@ def _times(sums: Sums) -> Iterator[Metric]:
     read = {(name,): at.timestamp() for name, at in sums.source_successes.items()}
     name, meaning = "digest_source_last_success_timestamp_seconds", "When a source was last read with success."
     yield _gauge(name, meaning, ("source",), read)
+
+
+def _summaries(sums: Sums) -> Iterator[Metric]:
+    counts = {(each,): sums.summaries.get(each, 0) for each in SummaryState}
+    yield _gauge("digest_model_summaries", "Summaries of papers by a language model, by state.", ("state",), counts)
+    meaning = "Requests to the language model in this month (UTC)."
+    yield _number("digest_model_requests_this_month", meaning, sums.summary_requests)
 
 
 # --- families ---

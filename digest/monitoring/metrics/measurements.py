@@ -17,6 +17,8 @@ from digest.monitoring.late_bounces import ReportCounts, report_counts
 from digest.monitoring.progress import IssueProgress
 from digest.monitoring.status import InstallationStatus, read_status
 from digest.papers.collecting import last_successes
+from digest.papers.summaries.store import SummaryState, count_by_state, requests_since
+from digest.papers.summaries.writing import month_of
 from digest.settings import Settings
 from digest.subscribers.suppressions import count_suppressions
 
@@ -33,6 +35,8 @@ class Sums:
     source_successes: Mapping[str, datetime]  # the last of each
     suppressions: Mapping[SuppressionReason, int]
     reports: ReportCounts
+    summaries: Mapping[SummaryState, int]  # of papers by a language model
+    summary_requests: int  # in this month
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,8 @@ def _sums(engine: Engine, settings: Settings, status: InstallationStatus) -> Sum
                 last_successes(connection, settings.sources),
                 count_suppressions(connection),
                 report_counts(connection),
+                count_by_state(connection),
+                requests_since(connection, month_of(status.at)),
             )
     except (SQLAlchemyError, OSError) as problem:
         log.warning("the metrics lack the sums of messages", problem=problem_of(problem))

@@ -19,7 +19,8 @@ from digest.database.engine import read_singly
 from digest.issues.archive import Appearance, appearances
 from digest.issues.figures import count_by_topic, newest_cut
 from digest.issues.store import BEST_FOR_TOPICS
-from digest.language import _
+from digest.language import SOURCE, _
+from digest.mail.compose.cards import written_by
 from digest.papers.topics import Topic, topic_with
 from digest.text import one_line
 from digest.web.cards import UNTITLED, card
@@ -110,7 +111,8 @@ def _feed(site: Site, topic: Topic | None) -> tuple[dict[str, Any], datetime | N
 
 def _item(appearance: Appearance, public_url: str, prefix: str) -> dict[str, Any]:
     paper = appearance.listed.paper
-    path, title, summary = paper.path, one_line(paper.title) or UNTITLED, one_line(paper.summary)
+    path, title, made = paper.path, one_line(paper.title) or UNTITLED, paper.model_summary_in(SOURCE)
+    summary = f"{made.text} ({written_by(made)})" if made else one_line(paper.summary)
     optional = {
         "summary": summary,
         "authors": [{"name": one_line(name)} for name in paper.authors],

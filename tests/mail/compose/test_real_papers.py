@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from digest.issues.issue import Issue
-from digest.issues.selection import Pick, Selection
+from digest.issues.selection import Pick, Pool, Selection
 from digest.language import SOURCE
 from digest.lint import ParsedMessage
 from digest.mail.compose.render import SPACER
@@ -21,6 +21,7 @@ from digest.papers.ranking import RankingWeights, rank
 from digest.papers.sources.fetch import FetchResponse
 from digest.papers.sources.huggingface import HuggingFace
 from digest.papers.text.plaintext import plaintext
+from digest.subscribers.subscriber import Preferences
 from tests.mail.builders import LANGUAGES, a_composer, a_draft, a_paper, an_issue
 from tests.mail.rules import broken
 
@@ -140,3 +141,24 @@ def test_ten_papers_of_every_recorded_day_are_lean(day: str, language: str, shar
     share = len(words.encode()) / len(mail.html.encode())
     assert len(message) <= 25_000, f"{len(message):,} bytes"
     assert share >= 0.3, f"{share:.0%} of the HTML are words"
+
+
+# Those whose papers take most room on the recorded days, among all triples of topics.
+_TOPICS = (
+    ("agents", "reasoning", "multimodal"),
+    ("reasoning", "robotics", "data"),
+    ("reasoning", "vision", "efficiency"),
+)
+
+
+@pytest.mark.parametrize(("day", "language"), IN_LANGUAGES)
+def test_emails_to_those_who_follow_three_topics_are_lean_too(day: str, language: str, shared_data: Path) -> None:
+    issue = issue_of_day(shared_data, day)
+    pool, composer = Pool(issue, languages=LANGUAGES), a_composer(issue, language=language)
+    sizes = {}
+    for topics in _TOPICS:
+        selection = pool.select(Preferences(topics=topics, language=language), set())
+        assert isinstance(selection, Selection)
+        assert len(selection.picks) == min(10, len(issue.papers))
+        sizes[topics] = len(composer.compose(a_draft(issue, selection)).envelope.message)
+    assert max(sizes.values()) <= 25_000, sizes

@@ -1,0 +1,1 @@
+"""Sentences about papers that a language model writes: one a paper and language, kept for ever."""
