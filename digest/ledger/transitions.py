@@ -142,10 +142,9 @@ def recover_by_lock(connection: Connection, worker: str, now: datetime) -> Recov
 
 
 def holders_over_lease(connection: Connection) -> list[str]:
-    """The workers that were sending when their leases ended."""
+    """The workers that hold deliveries whose leases are over."""
     is_over = deliveries.c.lease_until < database_now(connection.dialect.name)
-    was_sending = and_(is_with_worker(), deliveries.c.state == State.SENDING, is_over)
-    return list(connection.scalars(select(deliveries.c.worker).where(was_sending).distinct()))
+    return list(connection.scalars(select(deliveries.c.worker).where(is_with_worker(), is_over).distinct()))
 
 
 def recover_by_lease(connection: Connection, hold: bool, now: datetime) -> Recovered:
