@@ -7,10 +7,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from math import inf
 
 from benchmarks.simulate.database import Database
-from benchmarks.simulate.marks import Mark, marks_in
 from benchmarks.simulate.installation import DAY, KEYS, SUBSCRIBERS, address, key_of
+from benchmarks.simulate.marks import marks_in
 from benchmarks.simulate.people import Facts
 from benchmarks.simulate.server_log import Copy, ServerLog
 from benchmarks.simulate.world import World
@@ -61,9 +62,6 @@ class Judge:
         for copy in log.copies:
             self._copies[copy.message_id].append(copy)
         self._marks = marks_in(raw)
-        self._marked: dict[tuple[str, int], list[float]] = defaultdict(list)  # by process and delivery
-        for mark in self._marks:
-            self._marked[mark.process, mark.delivery_id].append(mark.at)
         self._processes = {process.name: process for process in world.processes}
         first = raw.execute("SELECT id FROM issues WHERE kind = 'daily' AND date = ?", (DAY.isoformat(),)).fetchone()
         self._first_issue = first[0] if first else None  # the one that operators pause and cancel
@@ -104,7 +102,8 @@ class Judge:
 
     def _unexplained(self, row: Row) -> str:
         """Why a message that was not accepted should have been; "" if all is well."""
-        known = [copy for copy in self._copies.get(row.message_id, ()) if copy.is_accepted and copy.known_at is not None]
+        accepted = [copy for copy in self._copies.get(row.message_id, ()) if copy.is_accepted]
+        known = [copy for copy in accepted if copy.known_at is not None]
         if known and not any(self._slept(copy) for copy in known):
             return "the worker knew that the server had it"
         match row.state:
@@ -155,17 +154,12 @@ class Judge:
     def _duplicates(self, row: Row, copies: list[Copy]) -> Iterator[str]:
         accepted = [copy for copy in copies if copy.is_accepted]
         for earlier, later in pairwise(accepted):
-            if earlier.known_at is not None and (self._was_known(earlier, later) or not self._slept(earlier)):
+            if earlier.known_at is not None and not self._slept(earlier):
                 yield f"I2: {row.kind} {row.id} was sent again after its acceptance was known"
             elif self._hold:
                 yield f"I2: {row.kind} {row.id} was sent again although what is in doubt is held"
             elif not self._is_in_doubt(earlier):
                 yield f"I2: {row.kind} {row.id} was sent twice without a doubt, by {earlier.sender} and {later.sender}"
-
-    def _was_known(self, earlier: Copy, later: Copy) -> bool:
-        """Return True if the later copy was marked when the acceptance of the earlier one was in a journal."""
-        marked = self._marked[later.sender, later.delivery_id]
-        return earlier.known_at is not None and any(earlier.known_at < at <= later.mail_at for at in marked)
 
     def _is_in_doubt(self, copy: Copy) -> bool:
         """Return True if the sender of an accepted copy had to count with the possibility that it was lost."""
@@ -174,9 +168,10 @@ class Judge:
         return copy.is_doubtful or was_stalled or bool(process.killed_at or process.was_frozen)
 
     def _slept(self, copy: Copy) -> bool:
-        """Return True if the worker was stopped for longer than its lease after it had begun to send."""
-        process, lease = self._processes[copy.sender], LEASE.total_seconds()
-        return any(until - began >= lease - 60 and began >= copy.begun_at for began, until in process.was_frozen)
+        """Return True if the worker was stopped for longer than its lease while it waited for the reply."""
+        stops, lease = self._processes[copy.sender].was_frozen, LEASE.total_seconds()
+        last = copy.known_at if copy.known_at is not None else inf
+        return any(until - began >= lease - 60 and copy.begun_at <= began < last for began, until in stops)
 
     def _identity(self, row: Row, copies: list[Copy]) -> Iterator[str]:
         # A message that was refused for our sake is composed anew, with another date.

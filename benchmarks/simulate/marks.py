@@ -1,4 +1,4 @@
-"""Notes each mark, the last check of a delivery before the wire, as the database sees it: who made it, when, of what."""
+"""Notes each mark, the last check of a delivery before the wire, as the database sees it."""
 
 import sqlite3
 from collections.abc import Callable

@@ -28,7 +28,7 @@ from workers.scheduler import Jobs
 
 _LIMITS = (5, 12, 5000, 5000)  # deliveries a task
 _PORT = 25
-_SOONEST = 60.0  # seconds between two looks of a scheduler; those of the product, each 15 s, see the same
+_SOONEST = 120.0  # seconds between two looks of a scheduler; those of the product, each 15 s, see the same
 _NEXT = "SELECT min(next_attempt_at) FROM deliveries WHERE state IN ('queued', 'uncertain') AND next_attempt_at > ?"
 
 
