@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 
 from digest import machine_clock
-from digest.database.engine import read_only
 from digest.ledger.deliveries import LEASE
 from digest.smtp import Sender
 from tests.mail.delivery.builders import hands as hands
