@@ -49,6 +49,11 @@ class CrashPlan:
             self._next()
             self._kind, self._bucket, self._countdown = "", None, self._rng.randint(1, 20)
 
+    @property
+    def is_missing(self) -> bool:
+        """True while nobody has died and somebody still may."""
+        return not self.crashed and not self._is_over
+
     def end(self) -> None:
         """No more crashes in this run."""
         self._is_over = True

@@ -134,7 +134,7 @@ class Simulator:
 
         def is_over() -> bool:
             nonlocal look_at, changes, waiting
-            if people.pending or world.elapsed < look_at:
+            if people.pending or world.elapsed < look_at or world.crashes.is_missing:
                 return False
             look_at = world.elapsed + 1.0
             if raw.total_changes != changes:
