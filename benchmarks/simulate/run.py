@@ -118,6 +118,8 @@ class Simulator:
             file.unlink()
         os.environ[clock.CLOCK_FILE] = ""
         self._database.begin_run(world, content, rng.randrange(2**32), errors=rng.random() < 0.3)
+        if rng.random() < 0.5:
+            content.execute(_LAST_READ_LONG_AGO)
 
     def _begin(self, world: World, staff: Staff, people: People, workers: int, first_due: float) -> None:
         for number in range(1, workers + 1):
@@ -156,6 +158,10 @@ _UNFINISHED = """
 SELECT (SELECT count(*) FROM deliveries WHERE state IN ('queued', 'claimed', 'sending')
         OR (state = 'uncertain' AND finished_at IS NULL)) + (SELECT NOT count(*) FROM issues)
 """
+
+
+# Who cuts the issue reads the sources before.
+_LAST_READ_LONG_AGO = "UPDATE collections SET started_at = '2026-03-04 05:00:00.000000'"
 
 
 def _hears(server: MailServer):  # type: ignore[no-untyped-def]
