@@ -6,8 +6,8 @@ from random import Random
 from zlib import crc32
 
 _BUCKETS = (12, 60, 300)  # there are about 280 places
-_STEPS = {"sql": 150, "commit": 40, "write": 60, "callback": 250, "journal": 120}
-KINDS = tuple(_STEPS)
+STEPS = {"sql": 150, "commit": 40, "write": 60, "callback": 250, "journal": 120}
+KINDS = tuple(STEPS)
 
 
 class CrashPlan:
@@ -36,7 +36,7 @@ class CrashPlan:
         self._left -= 1
         if self._rng.random() < 0.5:
             self._kind = self._rng.choice(KINDS)
-            self._countdown = self._rng.randint(1, _STEPS[self._kind])
+            self._countdown = self._rng.randint(1, STEPS[self._kind])
         else:
             self._salt, self._buckets = self._rng.randrange(1, 2**32, 2), self._rng.choice(_BUCKETS)
             self._bucket = self._rng.randrange(self._buckets)
@@ -51,18 +51,18 @@ class CrashPlan:
 
     @property
     def is_missing(self) -> bool:
-        """True while nobody has died and somebody still may."""
-        return not self.crashed and not self._is_over
+        """True until somebody has died."""
+        return not self.crashed
 
     def end(self) -> None:
-        """No more crashes in this run."""
+        """No more crashes in this run, once there has been one."""
         self._is_over = True
 
     def strikes(self, process: str, kind: str, place: str) -> bool:
         """Return True if the process dies here."""
         name, number = _named(process, kind, place)
         self.visits[name] += 1
-        if self._countdown is None or self._is_over:
+        if self._countdown is None or (self._is_over and self.crashed):
             return False
         if self._bucket is not None:
             if (number * self._salt >> 12) % self._buckets != self._bucket:

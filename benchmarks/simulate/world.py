@@ -16,7 +16,7 @@ from typing import Any
 
 from greenlet import getcurrent, greenlet
 
-from benchmarks.simulate.crashes import CrashPlan
+from benchmarks.simulate.crashes import KINDS, STEPS, CrashPlan
 from digest.ledger.deliveries import LEASE
 
 _MOST_EVENTS = 60_000  # a run has some thousands
@@ -106,7 +106,7 @@ class Process:
             raise Killed
         if self.world.crashes.strikes(self.name, kind, place):
             self.kill(f"{kind} {place}")
-        self.world.stalls.pass_point(self)
+        self.world.stalls.pass_point(self, kind)
         if self.is_frozen and getcurrent() is self._program:
             self.sleep(0.0)
 
@@ -229,13 +229,14 @@ class StallPlan:
 
     def __init__(self, world: World) -> None:
         self._world, self._rng = world, Random(world.rng.randrange(2**32))
-        self._countdown = self._rng.randint(1, 400) if self._rng.random() < _STALLS else 0
+        self._kind = self._rng.choice(KINDS)
+        self._countdown = self._rng.randint(1, STEPS[self._kind]) if self._rng.random() < _STALLS else 0
         self._stopped: Process | None = None
         self._steps = 0  # of others, until it goes on
 
-    def pass_point(self, process: Process) -> None:
+    def pass_point(self, process: Process, kind: str) -> None:
         """The process passes one more point."""
-        if self._countdown and process.name.startswith("worker"):
+        if self._countdown and kind == self._kind and process.name.startswith("worker"):
             self._countdown -= 1
             if not self._countdown:
                 self._stop(process)
