@@ -25,7 +25,7 @@ from digest.subscribers.tokens import Purpose, verify
 _ENDED = {"accepted", "refused", "expired", "skipped", "quarantined"}
 _OVERDUE = 18 * 3_600.0 - 60.0  # seconds, as overdue_hours; messages are due in the first minute
 _TOLERANCE = 5.0  # seconds from the end of a subscription to the last MAIL
-_PATIENCE = 60.0  # seconds for a content to reach the server; a client that waits for room may give up meanwhile
+_PATIENCE = 60.0  # seconds from MAIL to the dot; after more, 660 in all may be over before the reply to it
 _COLUMNS = (
     "id, kind, recipient, state, reason, message_id, sha256, issue_id, finished_at, crashes, attempts, subscriber_id"
 )
@@ -163,9 +163,9 @@ class Judge:
 
     def _is_in_doubt(self, copy: Copy) -> bool:
         """Return True if the sender of an accepted copy had to count with the possibility that it was lost."""
-        process, was_stalled = self._processes[copy.sender], copy.at - copy.begun_at > _PATIENCE
+        process, was_slow = self._processes[copy.sender], copy.at - copy.mail_at > _PATIENCE
         # A worker that was stopped may find its own patience ended before the reply that has come.
-        return copy.is_doubtful or was_stalled or bool(process.killed_at or process.was_frozen)
+        return copy.is_doubtful or was_slow or bool(process.killed_at or process.was_frozen)
 
     def _slept(self, copy: Copy) -> bool:
         """Return True if the worker was stopped for longer than its lease while it waited for the reply."""
