@@ -160,7 +160,7 @@ SELECT (SELECT count(*) FROM deliveries WHERE state IN ('queued', 'claimed', 'se
 """
 
 
-# Who cuts the issue reads the sources before.
+# The scheduler that cuts the issue then reads the sources first.
 _LAST_READ_LONG_AGO = "UPDATE collections SET started_at = '2026-03-04 05:00:00.000000'"
 
 
