@@ -30,6 +30,7 @@ class Outcome:
     by: str  # what has to find it
     runs: int = 0  # until it was found
     problem: str = ""  # the first that was seen; "" if it was not found
+    failure: str = ""  # of the simulation itself, which finds nothing
     applies: bool = True
     seconds: float = 0.0
 
@@ -81,7 +82,8 @@ def _judge(patch: Path, options: argparse.Namespace) -> Outcome:
         if outcome.applies:
             _simulate(Path(folder), options, outcome)
     outcome.seconds = round(time.monotonic() - began, 1)
-    result = f"found after {outcome.runs} runs: {outcome.problem}" if outcome.problem else "NOT FOUND"
+    missed = f"NOT FOUND: the simulation fails: {outcome.failure}" if outcome.failure else "NOT FOUND"
+    result = f"found after {outcome.runs} runs: {outcome.problem}" if outcome.problem else missed
     sys.stderr.write(f"{outcome.name}: {result if outcome.applies else 'DOES NOT APPLY'} ({outcome.seconds} s)\n")
     return outcome
 
@@ -93,7 +95,7 @@ def _simulate(folder: Path, options: argparse.Namespace, outcome: Outcome) -> No
     try:
         report = json.loads(run.stdout)
     except ValueError:
-        outcome.problem = f"the simulation fails: {run.stderr.strip().splitlines()[-1:]}"
+        outcome.failure = " ".join(run.stderr.strip().splitlines()[-1:])
         return
     outcome.runs = report["runs"]
     outcome.problem = next((problems[0] for problems in report["problems"].values()), "")

@@ -23,6 +23,7 @@ from benchmarks.simulate.run import Result, Simulator
 
 _RUN_SECONDS = 120  # of CPU: whatever takes longer hangs
 _PROGRESS_SECONDS = 20.0
+_RUNS_A_COLLECTION = 10
 
 
 def main() -> int:
@@ -71,6 +72,7 @@ def _results(simulator: Simulator, seeds: range, options: argparse.Namespace) ->
     """The result of each seed, in the order of the seeds."""
     gc.collect()
     gc.freeze()
+    gc.disable()  # _run() collects what a few runs have left
     if options.processes == 1 or len(seeds) == 1:
         yield from (_run(simulator, seed, options.trace) for seed in seeds)
         return
@@ -101,6 +103,8 @@ def _run(simulator: Simulator, seed: int, keep_trace: bool) -> Result:
     try:
         return simulator.run(seed, keep_trace)
     finally:
+        if seed % _RUNS_A_COLLECTION == 0:
+            gc.collect()
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
 
 

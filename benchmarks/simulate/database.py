@@ -7,12 +7,14 @@ by whole transactions show everything that SQLite can. The differences of Postgr
 import sqlite3
 import sys
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, QueuePool, event
 
+from benchmarks.simulate.marks import note_marks
 from benchmarks.simulate.world import Killed, Process, Queue, World
 from digest.database.engine import connect
 
@@ -34,6 +36,10 @@ class Database:
         self._away_until = 0.0
         self._statements = 0
         self.happened: dict[str, int] = {}
+
+    def note_marks(self, raw: sqlite3.Connection) -> None:
+        """Note for the judge who marks what in runs that begin with this content."""
+        note_marks(raw, lambda: self.world.current.name if self.world.current else "", lambda: self.world.elapsed)
 
     def begin_run(self, world: World, raw: sqlite3.Connection, seed: int, errors: bool) -> None:
         """Start from prepared content, all changes of which are undone after the run; with `errors`, the disk fails."""
@@ -74,7 +80,7 @@ class Database:
         if process is None:
             return
         self._statements += 1
-        process.point("sql", f"{_caller()} {_short(statement)}")
+        process.point("sql", _place(_caller(), statement))
         if statement not in ("BEGIN", "COMMIT"):
             if self._rng.random() < _SWITCHES:
                 process.sleep(self._rng.uniform(0.0, 0.005))
@@ -188,6 +194,8 @@ class _Connection:
 def simulated_engine(file: Path) -> tuple[Engine, list[Database]]:
     """An engine whose connections are those of the one database in the list. `file` only has to exist."""
     engine, database = connect(f"sqlite:///{file}"), list[Database]()
+    assert isinstance(engine.pool, QueuePool)
+    engine.pool._max_overflow = -1  # processes that were killed keep their connections until the run is over
     event.listen(engine, "do_connect", lambda *_: _Connection(database[0]), insert=True)
     return engine, database
 
@@ -204,6 +212,11 @@ def _short(statement: str) -> str:
         at = statement.find("FROM ")
         return f"{verb} {statement[at + 5 : at + 40].split(None, 1)[0].strip('(,)')}" if at >= 0 else verb
     return verb
+
+
+@lru_cache(maxsize=10_000)
+def _place(caller: str, statement: str) -> str:
+    return f"{caller} {_short(statement)}"
 
 
 _names: dict[Any, str] = {}

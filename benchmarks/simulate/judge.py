@@ -7,9 +7,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from math import inf
 
 from benchmarks.simulate.database import Database
 from benchmarks.simulate.installation import DAY, KEYS, SUBSCRIBERS, address, key_of
+from benchmarks.simulate.marks import marks_in
 from benchmarks.simulate.people import Facts
 from benchmarks.simulate.server_log import Copy, ServerLog
 from benchmarks.simulate.world import World
@@ -23,6 +25,7 @@ from digest.subscribers.tokens import Purpose, verify
 _ENDED = {"accepted", "refused", "expired", "skipped", "quarantined"}
 _OVERDUE = 18 * 3_600.0 - 60.0  # seconds, as overdue_hours; messages are due in the first minute
 _TOLERANCE = 5.0  # seconds from the end of a subscription to the last MAIL
+_PATIENCE = 60.0  # seconds from MAIL to the dot; after more, 660 in all may be over before the reply to it
 _COLUMNS = (
     "id, kind, recipient, state, reason, message_id, sha256, issue_id, finished_at, crashes, attempts, subscriber_id"
 )
@@ -58,6 +61,7 @@ class Judge:
         self._copies: dict[str, list[Copy]] = defaultdict(list)
         for copy in log.copies:
             self._copies[copy.message_id].append(copy)
+        self._marks = marks_in(raw)
         self._processes = {process.name: process for process in world.processes}
         first = raw.execute("SELECT id FROM issues WHERE kind = 'daily' AND date = ?", (DAY.isoformat(),)).fetchone()
         self._first_issue = first[0] if first else None  # the one that operators pause and cancel
@@ -67,6 +71,7 @@ class Judge:
             yield "I7: work did not end by itself"
         yield from self._world.failures
         yield from self._lost()
+        yield from self._wrong_marks()
         yield from self._audience()
         for message_id, copies in self._copies.items():
             row = self._by_message.get(message_id)
@@ -97,7 +102,8 @@ class Judge:
 
     def _unexplained(self, row: Row) -> str:
         """Why a message that was not accepted should have been; "" if all is well."""
-        known = [copy for copy in self._copies.get(row.message_id, ()) if copy.is_accepted and copy.is_known]
+        accepted = [copy for copy in self._copies.get(row.message_id, ()) if copy.is_accepted]
+        known = [copy for copy in accepted if copy.known_at is not None]
         if known and not any(self._slept(copy) for copy in known):
             return "the worker knew that the server had it"
         match row.state:
@@ -148,21 +154,24 @@ class Judge:
     def _duplicates(self, row: Row, copies: list[Copy]) -> Iterator[str]:
         accepted = [copy for copy in copies if copy.is_accepted]
         for earlier, later in pairwise(accepted):
-            if earlier.is_known and not self._slept(earlier):
+            if earlier.known_at is not None and not self._slept(earlier):
                 yield f"I2: {row.kind} {row.id} was sent again after its acceptance was known"
             elif self._hold:
                 yield f"I2: {row.kind} {row.id} was sent again although what is in doubt is held"
-            elif earlier.sender == later.sender and not (earlier.is_doubtful or self._stopped(earlier)):
-                yield f"I2: {row.kind} {row.id} was sent twice by {later.sender} without a doubt"
+            elif not self._is_in_doubt(earlier):
+                yield f"I2: {row.kind} {row.id} was sent twice without a doubt, by {earlier.sender} and {later.sender}"
 
-    def _stopped(self, copy: Copy) -> bool:
-        """Return True if the worker was stopped at all: then its own patience may have ended first."""
-        return bool(self._processes[copy.sender].was_frozen)
+    def _is_in_doubt(self, copy: Copy) -> bool:
+        """Return True if the sender of an accepted copy had to count with the possibility that it was lost."""
+        process, was_slow = self._processes[copy.sender], copy.at - copy.mail_at > _PATIENCE
+        # A worker that was stopped may find its own patience ended before the reply that has come.
+        return copy.is_doubtful or was_slow or bool(process.killed_at or process.was_frozen)
 
     def _slept(self, copy: Copy) -> bool:
-        """Return True if the worker was stopped for longer than its lease before it recorded the reply."""
-        process, lease = self._processes[copy.sender], LEASE.total_seconds()
-        return any(until - began >= lease - 60 and until > copy.mail_at - lease for began, until in process.was_frozen)
+        """Return True if the worker was stopped for longer than its lease while it waited for the reply."""
+        stops, lease = self._processes[copy.sender].was_frozen, LEASE.total_seconds()
+        last = copy.known_at if copy.known_at is not None else inf
+        return any(until - began >= lease - 60 and copy.begun_at <= began < last for began, until in stops)
 
     def _identity(self, row: Row, copies: list[Copy]) -> Iterator[str]:
         # A message that was refused for our sake is composed anew, with another date.
@@ -190,22 +199,47 @@ class Judge:
         if start > 0 and (verified is None or row.subscriber_id not in (None, verified.subscriber_id)):
             yield f"I4: the link of {row.kind} {row.id} would unsubscribe somebody else"
 
+    # --- I2, I5: the last check ---
+
+    def _wrong_marks(self) -> Iterator[str]:
+        rows = {row.id: row for row in self.rows}
+        for mark in self._marks:
+            row = rows[mark.delivery_id]
+            if mark.process != mark.holder:
+                yield f"I2: {row.kind} {row.id}, which {mark.holder} held, was marked by {mark.process}"
+            if mark.claimed_until < mark.marked_until - LEASE:
+                yield f"I2: {row.kind} {row.id} was marked after the lease of its claim"
+            for reason, since in self._ends(row).items():
+                if since is not None and since < mark.at:
+                    yield f"I5: {row.kind} {row.id} was marked {mark.at - since:.3f} s after: {reason}"
+            if any(what == "issue" and began < mark.at < until for what, began, until in self._stops(row)):
+                yield f"I5: {row.kind} {row.id} was marked while its issue was paused"
+
+    def _ends(self, row: Row) -> dict[str, float | None]:
+        """When its message ceased to be wanted, by reason."""
+        facts = self._facts
+        ends = {"erased": facts.erased.get(row.recipient)}
+        if row.kind in LISTED:
+            ends |= {"unsubscribed": facts.ended.get(row.recipient), "paused": facts.paused.get(row.recipient)}
+            ends["cancelled"] = facts.cancelled if row.issue_id == self._first_issue else None
+        return ends
+
+    def _stops(self, row: Row) -> list[tuple[str, float, float]]:
+        """The pauses that are about it."""
+        scopes = {EVERYTHING, self._email(row).rpartition("@")[2]}
+        if row.issue_id == self._first_issue:
+            scopes.add("issue")
+        return [stop for stop in self._facts.stops if stop[0] in scopes]
+
     # --- I5: no message after someone has left ---
 
     def _unwanted(self, row: Row, copy: Copy) -> Iterator[str]:
-        facts, at = self._facts, copy.mail_at - _TOLERANCE
-        reasons = {"erased": facts.erased.get(row.recipient)}
-        if row.kind in LISTED:
-            reasons |= {"unsubscribed": facts.ended.get(row.recipient), "paused": facts.paused.get(row.recipient)}
-            reasons["cancelled"] = facts.cancelled if row.issue_id == self._first_issue else None
-        for reason, since in reasons.items():
+        at = copy.mail_at - _TOLERANCE
+        for reason, since in self._ends(row).items():
             if since is not None and since < at:
                 yield f"I5: {row.kind} {row.id} began {copy.mail_at - since:.1f} s after: {reason}"
-        for what, began, until in facts.stops:
-            is_about = what in (EVERYTHING, self._email(row).rpartition("@")[2]) or (
-                what == "issue" and row.issue_id == self._first_issue
-            )
-            if is_about and began < at and copy.mail_at < until:
+        for what, began, until in self._stops(row):
+            if began < at and copy.mail_at < until:
                 yield f"I5: {row.kind} {row.id} began {copy.mail_at - began:.1f} s after {what} was paused"
 
     # --- I6: our own faults suppress no address ---

@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 from collections.abc import Callable
 from concurrent.futures import Future
+from math import inf
 from typing import Any
 
 from benchmarks.simulate.world import Process
@@ -92,8 +93,8 @@ class SimulatedSender(Sender):
     def end_loop(self, closed: "Future[None]") -> None:
         self._process.world.wait_for(closed)
 
-    def submit(self, window: Any, now: Any) -> "Future[Any]":
-        return _Result(super().submit(window, now), self._process)
+    def submit(self, window: Any, now: Any, begin_until: float = inf) -> "Future[Any]":
+        return _Result(super().submit(window, now, begin_until), self._process)
 
 
 class _Result(Future[Any]):

@@ -1,5 +1,6 @@
 """The acts of subscribers and operators during a run, through the product's functions, and their effects."""
 
+import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -240,7 +241,12 @@ class People:
     def _move_clock(self, at: float) -> None:
         file = self._staff.setup.installation.folder / "clock"
         seconds = self._rng.choice((-3_600.0, -60.0, 60.0, 3_600.0, 86_400.0 / 4))
-        self._at(at, "move the clock", lambda: clock.move_to(clock.now() + timedelta(seconds=seconds), file))
+
+        def move() -> None:
+            clock.move_to(clock.now() + timedelta(seconds=seconds), file)
+            os.environ[clock.CLOCK_FILE] = str(file)  # until then nobody has to look for it
+
+        self._at(at, "move the clock", move)
 
     def _wrong_security(self, at: float) -> None:
         """Settings that demand STARTTLS of a server that offers none; mended later."""

@@ -17,8 +17,9 @@ class Copy:
     sha256: str
     head: bytes
     is_accepted: bool
+    begun_at: float = 0.0  # when the client noted in its journal that it would write the content
     is_doubtful: bool = False  # the server kept the reply from the client
-    is_known: bool = False  # the client has processed the reply, or noted it in its journal
+    known_at: float | None = None  # when the client had processed the reply, or noted it in its journal
 
 
 @dataclass(slots=True)
@@ -26,9 +27,10 @@ class ServerLog:
     """What reached the server."""
 
     copies: list[Copy] = field(default_factory=list)
+    begun: dict[tuple[str, int], float] = field(default_factory=dict)  # by process and delivery: the last time
     mails: int = 0
     in_clear: int = 0  # MAIL of a client that had asked for TLS
-    refused: set[str] = field(default_factory=set)  # addresses that got a 5yz
+    refused: set[str] = field(default_factory=set)  # addresses that got a 5yz about them or their message
     bad_addresses: set[str] = field(default_factory=set)  # of these, said not to exist, or refused again and again
 
 

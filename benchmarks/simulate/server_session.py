@@ -169,7 +169,8 @@ class ServerSession:
 
     def _note_refusal(self, fault: str, of_command: str = "") -> None:
         log = self._server.log
-        if fault.startswith("5") and of_command != "MAIL":
+        is_about_us = "5.7." in fault or fault == "552 5.2.2"  # or about now
+        if fault.startswith("5") and of_command != "MAIL" and not is_about_us:
             log.refused.add(self._recipient)
             if fault in ("550 5.1.1", "553"):
                 log.bad_addresses.add(self._recipient)
@@ -200,8 +201,9 @@ class ServerSession:
         fault = self._server.faults.at("dot")
         is_refusal = fault[:1] in ("4", "5") and not fault.endswith(" s")
         head = content.partition(b"\r\n\r\n")[0]
+        delivery_id = number_of(AddressPurpose.BOUNCE, token_in(self._reverse_path), KEYS) or 0
         copy = Copy(
-            delivery_id=number_of(AddressPurpose.BOUNCE, token_in(self._reverse_path), KEYS) or 0,
+            delivery_id=delivery_id,
             sender=self._process.name,
             mail_at=self._mail_at,
             at=self._world.elapsed,
@@ -211,6 +213,7 @@ class ServerSession:
             sha256=hashlib.sha256(content).hexdigest(),
             head=head,
             is_accepted=not is_refusal,
+            begun_at=self._server.log.begun.get((self._process.name, delivery_id), self._mail_at),
             is_doubtful=fault in AMBIGUOUS,
         )
         if is_refusal:
@@ -266,8 +269,8 @@ class ServerSession:
 
     def _send(self, data: bytes, after: float = 0.0, copy: Copy | None = None) -> None:
         def was_read() -> None:
-            if copy is not None:
-                copy.is_known = True
+            if copy is not None and copy.known_at is None:
+                copy.known_at = self._world.elapsed
 
         self._transport.answer(data, after, was_read)
 

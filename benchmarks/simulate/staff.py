@@ -28,6 +28,7 @@ from workers.scheduler import Jobs
 
 _LIMITS = (5, 12, 5000, 5000)  # deliveries a task
 _PORT = 25
+_SOONEST = 120.0  # seconds between two looks of a scheduler; those of the product, each 15 s, see the same
 _NEXT = "SELECT min(next_attempt_at) FROM deliveries WHERE state IN ('queued', 'uncertain') AND next_attempt_at > ?"
 
 
@@ -50,7 +51,7 @@ class SimulatedJournal(Journal):
 
     def __init__(self, process: Process, setup: Setup, heard: Callable[[str, Reply], None]) -> None:
         super().__init__(setup.installation.folder / "journal", process.name)
-        self._process, self._heard, self._unwritten = process, heard, b""
+        self._process, self._setup, self._heard, self._unwritten = process, setup, heard, b""
         process.at_death.append(self._seal)
 
     def making(self, delivery_id: int) -> None:
@@ -59,6 +60,7 @@ class SimulatedJournal(Journal):
 
     def began(self, delivery_id: int) -> None:
         super().began(delivery_id)
+        self._setup.server.log.begun[self._process.name, delivery_id] = self._process.world.elapsed
         self._process.point("journal", "after began")
 
     def answered(self, reply: Reply) -> None:
@@ -99,7 +101,8 @@ class Staff:
         self._stopping: set[str] = set()  # the names of slots whose process ends after its task
         self._idle: dict[str, Process] = {}  # by slot
         self.alive: dict[str, Process] = {}
-        self._napping: list[Process] = []
+        self._napping: dict[Process, object] = {}  # with a mark of each nap
+        self._poked: set[Process] = set()  # of these, to look soon
         self.is_closing = False
         self.restarts = 0
 
@@ -203,7 +206,7 @@ class Staff:
         setup = self.setup
         settings = setup.installation.settings.model_copy(update={"in_doubt": "hold" if setup.hold else "resend"})
         jobs = _Jobs(settings, setup.database.engine, self.hint)
-        changes, interval = -1, 15.0
+        changes, interval = -1, _SOONEST
         while not self.is_closing:
             for job in (jobs.cut, jobs.sweep, jobs.finish):
                 try:
@@ -211,7 +214,7 @@ class Staff:
                 except DATABASE_AWAY:
                     continue
             changed = setup.database.raw.total_changes
-            interval = max(interval / 4, 15.0) if changed != changes else min(interval * 3, 1_800.0)
+            interval = max(interval / 4, _SOONEST) if changed != changes else min(interval * 3, 1_800.0)
             changes = changed
             self._nap(process, self._until_due(interval))
 
@@ -223,20 +226,22 @@ class Staff:
         if soonest is None:
             return longest
         due = datetime.fromisoformat(soonest).replace(tzinfo=UTC)
-        return max(15.0, min((due - clock.now()).total_seconds() + 1.0, longest))
+        return max(_SOONEST, min((due - clock.now()).total_seconds() + 1.0, longest))
 
     def _nap(self, process: Process, seconds: float) -> None:
         """Sleep, unless somebody changes something."""
-        self._napping.append(process)
-        self._world.after(seconds, process.resume, process)
+        nap = self._napping[process] = object()
+        self._world.after(seconds, lambda: process.resume() if self._napping.get(process) is nap else None, process)
         process.wait()
-        self._napping.remove(process)
+        del self._napping[process]
+        self._poked.discard(process)
 
     def poke(self) -> None:
         """Something has changed: schedulers look within their usual time."""
         for process in self._napping:
-            if process.is_alive:
-                self._world.after(self._rng.uniform(0.0, 15.0), process.resume, process)
+            if process.is_alive and process not in self._poked:
+                self._poked.add(process)
+                self._world.after(self._rng.uniform(0.0, _SOONEST), process.resume, process)  # at the latest
 
 
 class _Jobs(Jobs):

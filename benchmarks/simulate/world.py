@@ -16,10 +16,13 @@ from typing import Any
 
 from greenlet import getcurrent, greenlet
 
-from benchmarks.simulate.crashes import CrashPlan
+from benchmarks.simulate.crashes import KINDS, STEPS, CrashPlan
+from digest.ledger.deliveries import LEASE
 
 _MOST_EVENTS = 60_000  # a run has some thousands
 _MONOTONIC_START = 1_000.0
+_STALLS = 0.4  # the part of the runs in which a worker is stopped within what it does
+_LONGEST_STALL = 5_000.0  # seconds
 
 
 class Killed(BaseException):
@@ -32,8 +35,9 @@ class Process:
     def __init__(self, world: "World", name: str, on_death: Callable[["Process"], None]) -> None:
         self.world, self.name = world, name
         self.is_alive = True
-        self.frozen_until = 0.0
+        self.is_frozen = False
         self.was_frozen: list[tuple[float, float]] = []  # from and until, for the judge
+        self._held: list[Callable[[], object]] = []  # what has to wait until it goes on
         self.at_death: list[Callable[[], None]] = []  # cut what the process shares with the world
         self.killed_at: str = ""
         self._on_death = on_death
@@ -75,17 +79,36 @@ class Process:
 
     def freeze(self, seconds: float) -> None:
         """Stop it, as by SIGSTOP; what it has written is sent all the same."""
-        began = self.world.elapsed
-        self.frozen_until = began + seconds
-        self.was_frozen.append((began, self.frozen_until))
-        self.world.note(f"{self.name} is stopped for {seconds:.0f} s")
+        if self.is_frozen:
+            return
+        self.is_frozen = True
+        self.was_frozen.append((self.world.elapsed, self.world.elapsed + seconds))
+        self.world.note(f"{self.name} is stopped for up to {seconds:.0f} s")
+        self.world.after(seconds, self.thaw)
+
+    def hold(self, action: Callable[[], object]) -> None:
+        """Do it once the process goes on."""
+        self._held.append(action)
+
+    def thaw(self) -> None:
+        """Let it go on, as by SIGCONT."""
+        if self.is_frozen:
+            self.is_frozen = False
+            self.was_frozen[-1] = (self.was_frozen[-1][0], self.world.elapsed)
+            self.world.note(f"{self.name} goes on")
+            for action in self._held:
+                self.world.after(0.0, action, self)
+            self._held.clear()
 
     def point(self, kind: str, place: str) -> None:
-        """A place where the process may be killed."""
+        """A place where the process may be killed or stopped."""
         if not self.is_alive:
             raise Killed
         if self.world.crashes.strikes(self.name, kind, place):
             self.kill(f"{kind} {place}")
+        self.world.stalls.pass_point(self, kind)
+        if self.is_frozen and getcurrent() is self._program:
+            self.sleep(0.0)
 
     def kill(self, where: str) -> None:
         """End it now. Its program never goes on; what it has in common with others is cut off, not put in order."""
@@ -115,6 +138,7 @@ class World:
 
     def __init__(self, seed: int, start: datetime, crashes: CrashPlan, keep_trace: bool = False) -> None:
         self.rng = Random(seed)
+        self.stalls = StallPlan(self)
         self.elapsed = 0.0
         self.start = start
         self.crashes = crashes
@@ -133,7 +157,10 @@ class World:
     # --- clocks ---
 
     def now(self) -> datetime:
-        return self.start + timedelta(seconds=self.elapsed)
+        return self.at(self.elapsed)
+
+    def at(self, elapsed: float) -> datetime:
+        return self.start + timedelta(seconds=elapsed)
 
     def monotonic(self) -> float:
         return _MONOTONIC_START + self.elapsed
@@ -154,15 +181,15 @@ class World:
         while self._queue and not self.failures:
             if is_over():
                 return True
-            at, number, process, action = heapq.heappop(self._queue)
+            at, _number, process, action = heapq.heappop(self._queue)
             if at > seconds or self.events > _MOST_EVENTS:
                 return False
             self.elapsed = max(self.elapsed, at)
             if process is not None:
                 if not process.is_alive:
                     continue
-                if process.frozen_until > self.elapsed:
-                    heapq.heappush(self._queue, (process.frozen_until, number, process, action))
+                if process.is_frozen:
+                    process.hold(action)
                     continue
             self.current = process
             self.events += 1
@@ -195,6 +222,40 @@ class World:
     @property
     def digest(self) -> str:
         return self._digest.hexdigest()
+
+
+class StallPlan:
+    """Stops a worker within what it does, for a while or until others are at a random step after its lease is over."""
+
+    def __init__(self, world: World) -> None:
+        self._world, self._rng = world, Random(world.rng.randrange(2**32))
+        self._kind = self._rng.choice(KINDS)
+        self._countdown = self._rng.randint(1, STEPS[self._kind]) if self._rng.random() < _STALLS else 0
+        self._stopped: Process | None = None
+        self._steps = 0  # of others, until it goes on
+
+    def pass_point(self, process: Process, kind: str) -> None:
+        """The process passes one more point."""
+        if self._countdown and kind == self._kind and process.name.startswith("worker"):
+            self._countdown -= 1
+            if not self._countdown:
+                self._stop(process)
+        if self._steps and process is not self._stopped:
+            self._steps -= 1
+            if not self._steps and self._stopped is not None:
+                self._stopped.thaw()
+
+    def _stop(self, process: Process) -> None:
+        if self._rng.random() < 0.3:
+            process.freeze(self._rng.choice((3.0, 30.0, 400.0)))
+            return
+        self._stopped = process
+        process.freeze(_LONGEST_STALL)
+        steps = self._rng.randint(1, 150)
+        self._world.after(LEASE.total_seconds() + self._rng.uniform(0.0, 5.0), lambda: self._wait_for(steps))
+
+    def _wait_for(self, steps: int) -> None:
+        self._steps = steps
 
 
 class Queue:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, exists, func, or_, select
+from sqlalchemy import Connection, Integer, and_, bindparam, case, exists, func, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
-from digest.database.dialect import spelled_out
+from digest.database.dialect import Instant, spelled_out
 from digest.database.tables import deliveries, issues, subscribers, suppressions
 from digest.ledger.kinds import RULES, WITH_PAPERS, IssueStatus, Kind, SkipReason, State, Status, SuppressionReason
 
@@ -94,9 +94,11 @@ def may_arrive() -> ColumnElement[bool]:
 
 def is_waiting() -> ColumnElement[bool]:
     """Queued, or in doubt and neither held nor given up."""
-    in_doubt = and_(deliveries.c.state == State.UNCERTAIN, deliveries.c.finished_at.is_(None))
+    in_doubt = and_(spelled_out(deliveries.c.state, [State.UNCERTAIN]), deliveries.c.finished_at.is_(None))
     # The first half repeats the condition of the partial indexes, which PostgreSQL then uses.
-    return and_(spelled_out(deliveries.c.state, _WAITING), or_(deliveries.c.state == State.QUEUED, in_doubt))
+    return and_(
+        spelled_out(deliveries.c.state, _WAITING), or_(spelled_out(deliveries.c.state, [State.QUEUED]), in_doubt)
+    )
 
 
 def is_waiting_of_all() -> ColumnElement[bool]:
@@ -176,7 +178,10 @@ def is_wanted(due_day: ColumnElement[date]) -> ColumnElement[bool]:
 
 def holders(connection: Connection) -> list[str]:
     """The workers that hold deliveries, dead or alive."""
-    return list(connection.scalars(select(deliveries.c.worker).where(is_with_worker()).distinct()))
+    return list(connection.scalars(_HOLDERS))
+
+
+_HOLDERS = select(deliveries.c.worker).where(is_with_worker()).distinct()
 
 
 def held_by(connection: Connection, worker: str) -> dict[int, Delivery]:
@@ -192,8 +197,11 @@ def awaits_operator() -> ColumnElement[bool]:
 
 def due_count(connection: Connection, now: datetime, limit: int) -> int:
     """Count the deliveries that could be claimed now, up to `limit`."""
-    due = select(deliveries.c.id).where(is_waiting_of_all(), is_due(now)).limit(limit)
-    return connection.execute(select(func.count()).select_from(due.subquery())).scalar_one()
+    return connection.execute(_DUE_COUNT, {"now": now, "most": limit}).scalar_one()
+
+
+_DUE = select(deliveries.c.id).where(is_waiting_of_all(), is_due(bindparam("now", type_=Instant())))
+_DUE_COUNT = select(func.count()).select_from(_DUE.limit(bindparam("most", type_=Integer())).subquery())
 
 
 # --- rows to values ---

@@ -15,6 +15,7 @@ from sqlalchemy import (
     String,
     Update,
     and_,
+    bindparam,
     case,
     delete,
     func,
@@ -120,10 +121,13 @@ def uncounted_issues(connection: Connection) -> list[int]:
 def is_unfinished(connection: Connection, issue_id: int) -> bool:
     """True if a delivery of the issue may still change. Finds the first by an index, without counting."""
     use_indexes(connection)
-    mine = and_(deliveries.c.issue_id == issue_id, deliveries.c.issue_id.is_not(None))  # as the index says
-    conditions = (is_waiting(), is_with_worker())  # each has an index
-    queries = (select(deliveries.c.id).where(mine, condition).limit(1) for condition in conditions)
-    return any(connection.execute(query).first() for query in queries)
+    return any(connection.execute(query, {"issue": issue_id}).first() for query in _UNFINISHED)
+
+
+_MINE = and_(deliveries.c.issue_id == bindparam("issue"), deliveries.c.issue_id.is_not(None))  # as the index says
+_UNFINISHED = [  # each condition has an index
+    select(deliveries.c.id).where(_MINE, condition).limit(1) for condition in (is_waiting(), is_with_worker())
+]
 
 
 def store_totals(connection: Connection, issue_id: int) -> None:

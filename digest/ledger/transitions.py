@@ -9,11 +9,13 @@ instead: the same bytes are claimed and sent once more, or wait for the operator
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Integer,
     Update,
     and_,
     bindparam,
@@ -26,7 +28,7 @@ from sqlalchemy import (
     update,
 )
 
-from digest.database.dialect import Json, database_now, in_list
+from digest.database.dialect import Instant, Json, database_now, in_list, spelled_out
 from digest.database.tables import deliveries, issues, messages
 from digest.ledger.deliveries import MAY_ARRIVE, awaits_operator, is_waiting, is_waiting_of_all, is_with_worker
 from digest.ledger.kinds import LISTED, OF_CHANGES, IssueStatus, SkipReason, State
@@ -84,11 +86,11 @@ def requeue_held_by(connection: Connection, worker: str, now: datetime) -> int:
 
 
 def _is_claimed() -> ColumnElement[bool]:
-    return and_(is_with_worker(), deliveries.c.state == State.CLAIMED)
+    return and_(is_with_worker(), spelled_out(deliveries.c.state, [State.CLAIMED]))
 
 
 def _claimed(connection: Connection, delivery_ids: Collection[int]) -> ColumnElement[bool]:
-    return and_(in_list(connection, deliveries.c.id, delivery_ids), deliveries.c.state == State.CLAIMED)
+    return and_(in_list(connection, deliveries.c.id, delivery_ids), spelled_out(deliveries.c.state, [State.CLAIMED]))
 
 
 # --- after a worker died ---
@@ -142,10 +144,9 @@ def recover_by_lock(connection: Connection, worker: str, now: datetime) -> Recov
 
 
 def holders_over_lease(connection: Connection) -> list[str]:
-    """The workers that were sending when their leases ended."""
+    """The workers that hold deliveries whose leases are over."""
     is_over = deliveries.c.lease_until < database_now(connection.dialect.name)
-    was_sending = and_(is_with_worker(), deliveries.c.state == State.SENDING, is_over)
-    return list(connection.scalars(select(deliveries.c.worker).where(was_sending).distinct()))
+    return list(connection.scalars(select(deliveries.c.worker).where(is_with_worker(), is_over).distinct()))
 
 
 def recover_by_lease(connection: Connection, hold: bool, now: datetime) -> Recovered:
@@ -187,13 +188,21 @@ def expire(connection: Connection, now: datetime, overdue: timedelta, max_attemp
     What one person asked for is given up after a day, or after few attempts. Those that may have arrived stay
     uncertain, and are not tried again. Returns how many.
     """
-    too_late = and_(deliveries.c.kind.in_(LISTED), deliveries.c.due_at < now - overdue)
-    is_old = deliveries.c.due_at < now - _TOO_LATE_TO_HELP
+    limits = {"late": now - overdue, "old": now - _TOO_LATE_TO_HELP, "most": max_attempts}
+    return change_summing(connection, _expire(connection.dialect.name), {**limits, "now": now})
+
+
+@cache
+def _expire(dialect: str) -> Any:
+    # Building this statement takes longer than running it, four times a minute.
+    too_late = and_(deliveries.c.kind.in_(LISTED), deliveries.c.due_at < bindparam("late", type_=Instant()))
+    is_old = deliveries.c.due_at < bindparam("old", type_=Instant())
     no_help = and_(deliveries.c.kind.not_in(LISTED), or_(is_old, deliveries.c.attempts >= _MAX_TRIES_TO_HELP))
-    in_vain = or_(too_late, no_help, deliveries.c.attempts >= max_attempts)
+    in_vain = or_(too_late, no_help, deliveries.c.attempts >= bindparam("most", type_=Integer()))
     state = case((deliveries.c.state == State.UNCERTAIN, literal(str(State.UNCERTAIN))), else_=str(State.EXPIRED))
     which = and_(is_waiting_of_all(), in_vain, deliveries.c.reason != BY_HAND)
-    return _end(connection, which, state=state, reason="overdue", finished_at=now)
+    change = {"state": state, "reason": "overdue", "finished_at": bindparam("now", type_=Instant())}
+    return summing(dialect, _change(which, change))
 
 
 def skip_cancelled(connection: Connection, now: datetime) -> int:

@@ -21,6 +21,7 @@ BREAKS_AT = 5  # failures in a row
 NOT_PAUSED = datetime(1970, 1, 1, tzinfo=UTC)  # `until` of a row that only counts failures
 ABOUT_US_FROM = 3  # domains
 _COLUMNS = tuple(pauses.c[name] for name in ("scope", "since", "until", "reason", "failures", "refusing", "by"))
+_ALL = select(*_COLUMNS)
 
 
 class NotSettled(Exception):
@@ -95,7 +96,7 @@ def current(connection: Connection, now: datetime) -> list[Pause]:
 
 def all_pauses(connection: Connection) -> list[Pause]:
     """Every row, including those that only count failures or wait for a success."""
-    return [_pause(row) for row in connection.execute(select(*_COLUMNS))]
+    return [_pause(row) for row in connection.execute(_ALL)]
 
 
 def set_pause(connection: Connection, pause: Pause) -> None:

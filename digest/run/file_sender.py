@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import datetime
+from math import inf
 from pathlib import Path
 
 from digest.lint import ParsedMessage
@@ -17,7 +18,12 @@ class FileSender(Sender):
     def __init__(self, file: Path) -> None:
         self._file = file
 
-    def submit(self, window: Sequence[Envelope], now: Callable[[], datetime]) -> Future[list[Reply]]:
+    def submit(
+        self,
+        window: Sequence[Envelope],
+        now: Callable[[], datetime],
+        begin_until: float = inf,  # noqa: ARG002 - the base's signature
+    ) -> Future[list[Reply]]:
         """Write the messages, one after the other, to the same file."""
         replies: Future[list[Reply]] = Future()
         replies.set_result([self._reply(envelope, now()) for envelope in window])

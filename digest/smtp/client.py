@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import datetime
+from math import inf
 from types import TracebackType
 from typing import Self
 
@@ -46,12 +47,16 @@ class Sender:
         self._open_lock = threading.Lock()
         self._loop = self.start_loop()
 
-    def submit(self, window: Sequence[Envelope], now: Callable[[], datetime]) -> Future[list[Reply]]:
+    def submit(
+        self, window: Sequence[Envelope], now: Callable[[], datetime], begin_until: float = inf
+    ) -> Future[list[Reply]]:
         """Send each message once, over the connections that all windows share. Returns at once, from any thread.
 
-        The result has exactly one reply to each envelope, in no particular order; it is never an exception.
+        `begin_until`: on machine_clock.monotonic(); what has not begun by then stays unsent. The result has exactly
+        one reply to each envelope, in no particular order; it is never an exception.
         """
-        submitted = SubmittedWindow(window, now, machine_clock.monotonic() + self._begin_seconds)
+        begin_until = min(machine_clock.monotonic() + self._begin_seconds, begin_until)
+        submitted = SubmittedWindow(window, now, begin_until)
         with self._open_lock:
             if self._is_open:
                 self._loop.call_soon_threadsafe(self._pool.submit, submitted)

@@ -184,7 +184,8 @@ class Session(BufferedConnection):
         assert message is not None
         content = dot_stuffed(message.envelope.message, message.envelope.may_have_dots)
         self._commanded = None
-        problem = self._pool.begin(message)
+        is_late = machine_clock.monotonic() >= self._message_due  # a suspended process reads before it looks at timers
+        problem = "its time was over before it could begin" if is_late else self._pool.begin(message)
         if problem:
             # After 354 the only way to send nothing is to disconnect: even a lone dot would deliver a message.
             self._pool.settle(message, message.not_attempted(problem))

@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from digest import machine_clock
 from digest.mail.delivery.outcome import receipt_of
 from digest.run import processes
 from digest.smtp import Envelope, Relay, Security, Sender, Timeouts, session
@@ -188,6 +189,17 @@ def test_a_server_that_is_slow_to_answer_commands_gets_mail_all_the_same(server)
     server.always(Step.RCPT, Act(wait=0.5))
     receipts = send(server, *envelopes([1, 2]), timeouts=Timeouts(5, 5, 5, 10, begin=0.3))
     assert outcomes(receipts) == {1: ACCEPTED, 2: NOT_ATTEMPTED}
+
+
+def test_a_process_that_was_suspended_before_the_content_sends_none(server, monkeypatch):
+    server.answer(Step.DATA, Act(wait=0.3))
+    monotonic = machine_clock.monotonic
+    with sending(server) as sender:
+        replies = sender.submit([envelope(1)], now)
+        _until(lambda: server.count("DATA") == 1)
+        monkeypatch.setattr(machine_clock, "monotonic", lambda: monotonic() + 700)
+        assert outcomes(by_number(replies.result(5))) == {1: NOT_ATTEMPTED}
+    assert server.taken == []
 
 
 def test_a_connection_that_was_idle_for_long_is_closed_politely(server, monkeypatch):

@@ -60,8 +60,8 @@ class ErasesMeanwhile:
     def __init__(self, hands: Hands, subscriber: Subscriber) -> None:
         self.hands, self.subscriber = hands, subscriber
 
-    def submit(self, window, now):
-        replies = self.hands.sender.submit(window, now)
+    def submit(self, window, now, begin_until):
+        replies = self.hands.sender.submit(window, now, begin_until)
         assert subscriptions.erase(self.hands.engine, self.subscriber.id, now())
         return replies
 

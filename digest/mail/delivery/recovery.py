@@ -37,13 +37,16 @@ def recover(engine: Engine, folder: Path, hold: bool, now: datetime) -> Recovere
                 recovered += _by_journal(engine, worker_of(journal), content, hold, now)
     alive = {worker_of(journal) for journal in journals(folder)}
     with transaction(engine) as connection:
-        for worker in deliveries.holders(connection):
+        holders = deliveries.holders(connection)
+        for worker in holders:
             # A worker that locks its journal here is alive, even if it lost its lock while the database was away.
             if worker not in alive and is_gone(connection, worker):
                 recovered += transitions.recover_by_lock(connection, worker, now)
-        for worker in transitions.holders_over_lease(connection):
+        over_lease = transitions.holders_over_lease(connection) if holders else []
+        for worker in over_lease:
             recovered += _accepted(connection, folder, worker, hold)
-        recovered += transitions.recover_by_lease(connection, hold, now)
+        if over_lease:
+            recovered += transitions.recover_by_lease(connection, hold, now)
     if recovered != Recovered():
         log.warning("deliveries of a dead worker were recovered", **asdict(recovered))
     return recovered

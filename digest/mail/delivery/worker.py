@@ -37,6 +37,7 @@ log = structlog.get_logger()
 _MAX_CLAIM = 500
 _WINDOWS_PER_CLAIM = 10
 _MAX_IN_FLIGHT = 2  # windows
+_BEGIN_SECONDS = 300.0  # after its mark; a message that begins later might not end within its lease
 _AT_ONCE = timedelta()  # a delivery of a paused issue is not claimed, however early it is due
 _SOON = timedelta(seconds=30)
 
@@ -97,6 +98,8 @@ class DeliveryWorker:
         self._window_size = 1  # messages
         self._is_refused = False  # the last replies reject us: then one window at a time, so that few are tried
         self._in_flight: deque[WindowInFlight] = deque()
+        self._may_hold = False  # deliveries
+        self._marked_at = 0.0  # when the last mark began, by machine_clock.monotonic()
         self._stats = RunStats()
         self._replies = ReplyCounter()
         self.accepted = 0  # since the start
@@ -135,10 +138,12 @@ class DeliveryWorker:
         if self._throttle.why_paused(self._now()):
             return []
         limit = self._throttle.claim_limit(min(_MAX_CLAIM, limit, self._window_size * _WINDOWS_PER_CLAIM))
-        now = self._now()
+        now, held_before, self._may_hold = self._now(), self._may_hold, True
         with transaction(self._engine) as connection:
             day_began, shares = self._throttle.day_began(now), self._throttle.shares(limit, now)
-            return sending.claim(connection, self._settings.name, limit, now, day_began, shares)
+            claims = sending.claim(connection, self._settings.name, limit, now, day_began, shares)
+        self._may_hold = held_before or bool(claims)
+        return claims
 
     def choose(self, claims: Sequence[Delivery]) -> deque[Draft]:
         """Choose the papers of each message; skip or requeue the claims that get none."""
@@ -176,13 +181,13 @@ class DeliveryWorker:
         oldest = self._in_flight[0] if self._in_flight and is_due else None
         receipts = [receipt_of(reply) for reply in oldest.replies.result()] if oldest else []
         records = [record_of(draft, message, self._composer.issues) for draft, message in messages]
-
         replies, day = self._replies.due(), self._day()
 
         def work(connection: Connection) -> set[int]:
             if oldest:
                 claims = {delivery_id: draft.delivery for delivery_id, draft in oldest.drafts.items()}
                 record(connection, self._settings.name, receipts, claims, self._settings.hold)
+            self._marked_at = machine_clock.monotonic()
             may_go = sending.mark_sending(connection, self._settings.name, records) if records else set()
             count_replies(connection, day, replies)  # last: other workers wait for these rows
             return may_go
@@ -209,9 +214,9 @@ class DeliveryWorker:
     def send(self, messages: ComposedMessages) -> None:
         """Submit a window; its replies are recorded while later ones are on the wire."""
         if messages:
-            drafts = {draft.delivery.id: draft for draft, _message in messages}
-            began = self._now()
-            replies = self._sender.submit([message.envelope for _draft, message in messages], self._now)
+            drafts, began = {draft.delivery.id: draft for draft, _message in messages}, self._now()
+            envelopes = [message.envelope for _draft, message in messages]
+            replies = self._sender.submit(envelopes, self._now, self._marked_at + _BEGIN_SECONDS)
             self._in_flight.append(WindowInFlight(drafts, replies, began))
 
     # --- between the stages ---
@@ -227,7 +232,9 @@ class DeliveryWorker:
             transitions.requeue_held_by(connection, self._settings.name, self._now())
             count_replies(connection, day, replies)
 
-        retry_transaction(self._engine, work)
+        if self._may_hold or replies:
+            retry_transaction(self._engine, work)
+        self._may_hold = False
         self._replies.stored(replies)
         self._journal.clear()
 

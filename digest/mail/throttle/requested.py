@@ -5,20 +5,23 @@ An attempt counts even if the recipient is refused: strangers can ask for mail t
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, bindparam, delete, func, select, update
 
-from digest.database.dialect import insert_or_change, lock_rows_of
+from digest.database.dialect import Instant, insert_or_change, lock_rows_of
 from digest.database.tables import sent_requests
 from digest.mail.throttle.limits import Limits
 
 _HOUR = timedelta(hours=1)
 _INTERVAL = timedelta(minutes=5)  # the count may include what is up to so much older than an hour
+_WITHIN_HOUR = select(func.sum(sent_requests.c.mails)).where(
+    sent_requests.c.since > bindparam("after", type_=Instant()),
+    sent_requests.c.since <= bindparam("until", type_=Instant()),
+)
 
 
 def requested_within_hour(connection: Connection, now: datetime) -> int:
     """Including those that are on the wire."""
-    counted = (sent_requests.c.since > now - _HOUR - _INTERVAL, sent_requests.c.since <= now)
-    return connection.execute(select(func.sum(sent_requests.c.mails)).where(*counted)).scalar() or 0
+    return connection.execute(_WITHIN_HOUR, {"after": now - _HOUR - _INTERVAL, "until": now}).scalar() or 0
 
 
 def why_hour_full(connection: Connection, limits: Limits, now: datetime) -> str:

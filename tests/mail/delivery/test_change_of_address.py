@@ -92,8 +92,8 @@ class ChangesMeanwhile:
     def __init__(self, hands, subscriber):
         self.hands, self.subscriber, self.is_done = hands, subscriber, False
 
-    def submit(self, window, now):
-        replies = self.hands.sender.submit(window, now)
+    def submit(self, window, now, begin_until):
+        replies = self.hands.sender.submit(window, now, begin_until)
         replies.result()
         if not self.is_done:
             self.is_done = True

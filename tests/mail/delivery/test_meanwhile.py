@@ -45,9 +45,9 @@ def test_a_paused_issue_waits_and_goes_on(hands, engine, smtp_server):
 
 def test_mails_that_a_pause_met_in_a_workers_hands_are_due_at_once_after_the_resume(hands, engine, smtp_server):
     class PausedMeanwhile:
-        def submit(self, window, now):
+        def submit(self, *window):
             halt(engine, DAY, IssueStatus.PAUSED, hands.at)
-            return hands.sender.submit(window, now)
+            return hands.sender.submit(*window)
 
     add_papers(engine, range(3))
     for number in range(20):

@@ -23,7 +23,7 @@ class SlowServer(Sender):
     def __init__(self, meanwhile):
         self.sent, self._meanwhile = [], [meanwhile]
 
-    def submit(self, window, now):
+    def submit(self, window, now, _begin_until):
         self.sent += [envelope.forward_path for envelope in window]
         replies, meanwhile = [Reply(each.id, Phase.CONTENT, 250, "2.0.0 ok", now()) for each in window], self._meanwhile
 
