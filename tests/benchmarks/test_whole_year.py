@@ -20,8 +20,8 @@ def year():
 def test_only_the_message_that_was_doubled_and_the_one_that_was_lost_break_a_promise(year, monkeypatch):
     submit, faults = Mailbox.submit, []
 
-    def double_one_and_lose_another(self, window, now):
-        replies = submit(self, window, now)
+    def double_one_and_lose_another(self, window, now, begin_until):
+        replies = submit(self, window, now, begin_until)
         if faults == ["doubled"]:
             self.log.pop()
             faults.append("lost")
