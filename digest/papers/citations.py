@@ -20,7 +20,7 @@ _SPECIAL = str.maketrans(
     {sign: f"\\{sign}" for sign in "#$%&_{}"}
     | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 )
-# Where braces do not pair: even escaped ones count for BibTeX.
+# For text with a brace that has no partner, because BibTeX counts even escaped ones.
 _BRACES_IN_WORDS = _SPECIAL | str.maketrans({"{": r"\textbraceleft{}", "}": r"\textbraceright{}"})
 # LaTeX takes addresses as they are, except these; Zotero reads ~ as a space.
 _IN_ADDRESS = str.maketrans({"{": "%7B", "}": "%7D", "\\": "%5C", "~": "%7E"})

@@ -13,12 +13,16 @@ from tests.support.waiting import wait_for
 
 PATHS = {Purpose.MANAGE: "preferences", Purpose.FRESH: "preferences", Purpose.UNSUBSCRIBE: "u"}
 PLAIN = "main form button[type=submit]:not([name])"  # what sends a form that has one thing to do
-# How far things have moved that nobody touched.
+# The sum of layout shifts that followed no input.
 SHIFTED = """() => {
   const observer = new PerformanceObserver(() => {})
   observer.observe({type: "layout-shift", buffered: true})
   return observer.takeRecords().reduce((sum, {hadRecentInput, value}) => sum + (hadRecentInput ? 0 : value), 0)
 }"""
+# Titles in English that a screen reader would read out in the language of the page.
+MISREAD = """() => [...document.querySelectorAll("main a[href*='/papers/']:not([href$=bib], [href$=ris])")]
+  .filter(e => /^[ -~]+$/.test(e.textContent.trim()))
+  .filter(e => (e.querySelector("[lang]") ?? e.closest("[lang]")).lang !== "en").map(e => e.outerHTML)"""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ class Visitor:
         self.page.goto(self.url + path)
 
     def follow(self, purpose, more=""):
-        """Open the link of this purpose, as mails have it."""
+        """Open the link of this purpose, as emails contain it."""
         path = PATHS.get(purpose, str(purpose))
         self.open(f"/{path}/{self.visit.token(purpose, self.subscriber)}{more}")
 
@@ -133,10 +137,11 @@ class Visitor:
         assert self.page.locator("main [role=status]").count() == 1
 
     def faults(self, accessibility, start="main"):
-        """What is wrong with the page as it is; the Tab key goes through what is below `start`."""
+        """Return the faults of the page as it is; the Tab key goes through everything below `start`."""
         found, self._complaints = self._complaints, []
         if (language := self.page.locator("html").get_attribute("lang")) != self.way.language:
             found.append(f"in {language}")
+        found += self.page.evaluate(MISREAD)
         if too_wide(self.page, self.way.width):
             found.append("scrolls sideways")
         if self.way.scripts:

@@ -1,4 +1,4 @@
-"""Every page: small, in both languages, and never a dead end. What a browser makes of them: test_life_in_a_browser."""
+"""Every page is small, in both languages, and never a dead end; test_life_in_a_browser.py opens them in one."""
 
 import re
 from collections import deque

@@ -2,7 +2,7 @@
 
 Each chapter is read twice: in English with scripts and the keyboard alone, on the smallest screen, and in Chinese with
 neither, on a phone. After each step the page is judged. Buttons and fields are found by their names, since the words on
-them depend on the language. Sign-up and mails together: tests/end_to_end/test_browser.py.
+them depend on the language. tests/end_to_end/test_browser.py begins with the emails instead.
 """
 
 import pytest
