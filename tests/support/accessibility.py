@@ -15,9 +15,10 @@ _STRUCTURE = """() => {
   const languages = ["en", "zh-CN", "zh", "ar", "ja"]
   const words = new Set(["aria-label", "alt", "title", "placeholder", "content", "value", "href", "src", "action",
                          "d", "points", "datetime", "width", "height", "x", "y", "x1", "x2", "y1", "y2", "cx", "cy"])
-  const says = ({name, value}) => {
-    if (name.startsWith("data-")) return ""
+  const says = ({name, value, ownerElement: e}) => {
+    if (name.startsWith("data-") || name === "aria-current" && ["true", "page"].includes(value)) return ""
     if (name === "lang" || name === "hreflang") return languages.includes(value) ? "" : ` lang=${value}`
+    if (name === "value" && e.type === "hidden") return " value"
     return words.has(name) && !value.startsWith("#") ? ` ${name}${value.trim() ? "" : "="}` : ` ${name}=${value}`
   }
   const structure = e => {

@@ -7,7 +7,6 @@ from digest.clock import now
 from digest.database.engine import read_only
 from digest.subscribers.paper_feedback import feedback_by
 from digest.subscribers.tokens import Purpose
-from tests.support.chromium import too_wide
 from tests.support.keyboard import faults_of_tab
 from tests.support.waiting import wait_for
 
@@ -142,7 +141,7 @@ class Visitor:
         if (language := self.page.locator("html").get_attribute("lang")) != self.way.language:
             found.append(f"in {language}")
         found += self.page.evaluate(MISREAD)
-        if too_wide(self.page, self.way.width):
+        if self.page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             found.append("scrolls sideways")
         if self.way.scripts:
             if shifted := self.page.evaluate(SHIFTED):
