@@ -7,7 +7,7 @@ if TYPE_CHECKING:
 
 # Numbers all below `start` that a keyboard should reach, of a group of radio buttons the one that is chosen, else the
 # first; then notes each stop that gets the focus, and whether it is on the screen with an outline.
-_WATCH = """start => {
+_WATCH = """([start, known]) => {
   const top = document.querySelector(start)
   const all = [...top.querySelectorAll("a[href], button, input, select, textarea, summary")]
   const first = e => {
@@ -16,6 +16,8 @@ _WATCH = """start => {
   }
   const stops = all.filter(e => e.tabIndex >= 0 && e.type !== "hidden" && e.checkVisibility()
     && (e.type !== "radio" || first(e) === e))
+  const kinds = stops.map(e => [e.localName, e.type, e.name, e.id, e.className, e.tabIndex].join())
+  if (kinds.every(kind => known.includes(kind))) return [0, 0, known]
   const ringed = e => [e, ...e.parentElement.querySelectorAll(":scope > span")].some(one => {
     const style = getComputedStyle(one)
     return style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2
@@ -32,16 +34,22 @@ _WATCH = """start => {
   top.tabIndex = -1
   top.focus({preventScroll: true})
   top.removeAttribute("tabindex")
-  return [stops.length, stops.filter(e => e.type === "date").length]
+  return [stops.length, stops.filter(e => e.type === "date").length, kinds]
 }"""
 _WITHIN_A_DATE = 3  # more stops: day, month, year and the calendar
 
 
-def faults_of_tab(page: "Page", start: str = "main") -> list[str]:
-    """Walk through what is below `start`, and return what is not reached in order, or not to be seen."""
+def faults_of_tab(page: "Page", known: set[str], start: str = "main") -> list[str]:
+    """Walk through what is below `start`, and return what is not reached in order, or not to be seen.
+
+    Nothing is done where all stops are of `known` kinds, to which those of the page are added.
+    """
     if page.locator("iframe").count():
         return []  # the stops within are the email's
-    stops, dates = page.evaluate(_WATCH, start)
+    stops, dates, kinds = page.evaluate(_WATCH, [start, list(known)])
+    known.update(kinds)
+    if not stops:
+        return []
     for _ in range(stops + _WITHIN_A_DATE * dates):
         page.keyboard.down("Tab")  # as if it were held, which takes two thirds of the work
     page.keyboard.up("Tab")

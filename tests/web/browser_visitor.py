@@ -146,10 +146,7 @@ class Visitor:
         if self.way.scripts:
             if shifted := self.page.evaluate(SHIFTED):
                 found.append(f"things move by {shifted}")
-            structure = accessibility.structure(self.page)
-            if start and structure not in self._walked:
-                found += faults_of_tab(self.page, start)
-                self._walked.add(structure)
+            found += faults_of_tab(self.page, self._walked, start) if start else []
         return found + accessibility.faults(self.page, self._page_with_scripts())
 
     def _page_with_scripts(self):
