@@ -5,9 +5,10 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import Connection, Engine
 
 from digest.database.engine import read_only, transaction
+from digest.issues.reasons import rank_of
 from digest.issues.selection import CachedIssue, Pool, histories, papers_for
 from digest.issues.store import issue_by_id, newest_issue_id
-from digest.language import Languages
+from digest.language import Languages, Message
 from digest.ledger import events
 from digest.ledger.deliveries import find
 from digest.ledger.kinds import IssueKind, Kind, SkipReason, Status, SuppressionReason
@@ -62,8 +63,8 @@ def _newest(connection: Connection, subscriber: Subscriber, now: datetime) -> tu
 
 def first_papers(
     engine: Engine, subscriber: Subscriber, now: datetime, languages: Languages
-) -> list[tuple[RankedPaper, str]]:
-    """The papers of their first issue as their preferences are now, each with its reason.
+) -> list[tuple[RankedPaper, str, Message]]:
+    """The papers of their first issue as their preferences are now, each with its own reason and its rank.
 
     They are those of the message unless preferences have changed since; none if no such issue was queued for them.
     """
@@ -79,4 +80,4 @@ def first_papers(
     if isinstance(selection, SkipReason):
         return []
     ranked = {each.paper.id: each for each in issue.pool}
-    return [(ranked[pick.paper_id], pick.why) for pick in selection.picks]
+    return [(ranked[pick.paper_id], pick.why, rank_of(ranked[pick.paper_id], issue.kind)) for pick in selection.picks]

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from digest.issues.archive import ListedPaper
 from digest.language import Message, _, and_more
 from digest.ledger.kinds import IssueKind
-from digest.papers.paper import ModelSummary, Paper, Votes
+from digest.papers.paper import ModelSummary, Paper, RankedPaper, Votes
 from digest.papers.topics import TOPICS, Topic
 from digest.text import cut, one_line
 from digest.web.public.votes_chart import Curve, votes_curve
@@ -109,6 +109,12 @@ def paper_card(paper: Paper, rank: int = 0, votes: int = 0, excerpt: str | None 
         votes=votes,
         written=paper.shown_model_summaries if excerpt is None else (),
     )
+
+
+def own_card(ranked: RankedPaper, position: int, why: Message) -> PaperCard:
+    """A paper at its position in one subscriber's list; `why` is the part of its reason that is the same for all."""
+    shown = paper_card(ranked.paper, position, int(ranked.terms.upvotes))
+    return replace(shown, is_pinned=ranked.terms.is_pinned, why=why)
 
 
 def authors(paper: Paper, most: int) -> str:

@@ -19,6 +19,7 @@ UNSPOKEN_META = {
     "robots",
     "referrer",
     "twitter:card",
+    "citation_language",
 }
 SILENT = ("style", "script", "kbd")  # the last is what is typed: examples
 HOLE = "\ufffc"  # stands for an expression

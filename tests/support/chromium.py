@@ -89,3 +89,15 @@ def violations(page: "Page", contrast: Contrast | None = None) -> list[tuple[str
         page.emulate_media(color_scheme="dark")
         found += contrast.faults(page)
     return found
+
+
+def too_wide(page: "Page", *widths: int) -> list[int]:
+    """Return the widths of the screens on which the page scrolls sideways; the screen stays as it was."""
+    before, wide = page.viewport_size, []
+    for width in widths:
+        page.set_viewport_size({"width": width, "height": 800})
+        if page.evaluate("document.documentElement.scrollWidth") > width:
+            wide.append(width)
+    if before:
+        page.set_viewport_size(before)
+    return wide

@@ -25,7 +25,7 @@ from digest.subscribers.subscriber import Subscriber
 from digest.subscribers.tokens import Purpose, sign
 from digest.web.server import serving_options
 from tests.support.scenario import PLAN, add_papers, cut
-from tests.web.conftest import ADDRESS, SECRET, START, Visit
+from tests.web.conftest import SECRET, START, Visit
 
 WRONG = {
     "papers": "0",
@@ -113,54 +113,18 @@ def ask_to_change(visit: Visit, subscriber: Subscriber) -> str:
     return sign(Purpose.OLD_ADDRESS, change.id, START, [SECRET.encode()])
 
 
-def send_list(visit: Visit, papers: int = 3) -> date:
+def send_list(visit: Visit, papers: int = 3, subscriber: Subscriber | None = None) -> date:
     """As if the mail of the newest issue had gone to the subscriber, with its first papers; the date of that issue."""
+    recipient = subscriber or visit.subscriber()
     with transaction(visit.engine) as connection:
         newest = newest_issue(connection)
         assert newest is not None
         issue = issue_by_id(connection, newest.id, whole=True)
         picks = tuple(Pick(one.paper.id, "“attention”") for one in issue.pool[:papers])
         sent = {"state": "accepted", "picks": packed_selection(Selection(picks, 0), Pool(issue).ranks)}
-        mails = update(deliveries).where(
-            deliveries.c.recipient == visit.subscriber().key, deliveries.c.issue_id == issue.id
-        )
+        mails = update(deliveries).where(deliveries.c.recipient == recipient.key, deliveries.c.issue_id == issue.id)
         assert connection.execute(mails.values(sent)).rowcount == 1
     return issue.date
-
-
-def answers(visit: Visit, lang: str) -> dict[str, str]:
-    """The pages that answer the forms of `places`, right and wrong, in the order in which a subscriber may see them."""
-    subscriber, pending = visit.subscriber(), visit.subscriber("pending@example.org")
-    confirm, manage, leave, say = (
-        visit.token(purpose, pending if purpose is Purpose.CONFIRM else subscriber)
-        for purpose in (Purpose.CONFIRM, Purpose.MANAGE, Purpose.UNSUBSCRIBE, Purpose.FEEDBACK)
-    )
-    fresh = visit.token(Purpose.FRESH, subscriber)
-    forms: dict[str, tuple[int, str, dict[str, str]]] = {
-        "check your mail": (200, "/subscribe", {"email": "new@example.org"}),
-        "wrong address": (400, "/subscribe", {"email": "nobody"}),
-        "confirmed": (200, f"/confirm/{confirm}", {}),
-        "link on its way": (200, "/manage", {"email": ADDRESS}),
-        "link to nobody": (400, "/manage", {"email": "nobody"}),
-        "wrong wishes": (400, f"/preferences/{manage}", WRONG),
-        "link in your inbox": (200, f"/preferences/{manage}", {"action": "link"}),
-        "a fresh link first": (403, f"/preferences/{manage}", {"action": "erase"}),
-        "erase, really?": (400, f"/preferences/{fresh}", {"action": "erase"}),
-        "said": (200, f"/feedback/{say}/more/2603.00000", {}),
-        "saved": (200, f"/feedback/{say}/papers/2603.00000", {"save": "yes"}),
-        "saved list": (200, f"/list/{visit.token(Purpose.LIST, subscriber)}", {"remove": "x"}),
-        "unsubscribed": (200, f"/u/{leave}", {}),
-        "no reason": (400, f"/u/{leave}", {"tell": "1"}),
-        "told": (200, f"/u/{leave}", {"tell": "1", "why": "no time"}),
-        "undone": (200, f"/u/{leave}", {"undo": "1"}),
-    }
-    found = {}
-    for name, (status, path, form) in forms.items():
-        answer = visit.browser.post(f"{path}?lang={lang}", data=form)
-        assert answer.status_code == status, name
-        assert f'<html lang="{lang}"' in answer.text, name
-        found[name] = answer.text
-    return found
 
 
 def in_chinese(pages: dict[str, str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Every page as a browser has it: accessible, no wider than the screen, small, and never a dead end."""
+"""Every page is small, in both languages, and never a dead end; test_life_in_a_browser.py opens them in one."""
 
 import re
 from collections import deque
@@ -8,73 +8,13 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 
 from digest.demo.sample import store_sample
-from digest.web.app import create_app
-from tests.support.chromium import violations
-from tests.support.contrast import Contrast
 from tests.support.scenario import cut
 from tests.web.conftest import START
-from tests.web.rendered_pages import answers, in_chinese, places, serving
+from tests.web.rendered_pages import in_chinese, places
 
 pytestmark = [pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
-WIDTHS = (320, 390, 640, 1280)
 FILE = re.compile(r"/feed\.|\.(bib|ris)$")  # in no language of their own
 LARGEST = 30_000  # bytes of HTML and CSS, before images
-
-
-@pytest.fixture
-def shown(filled, settings):
-    """The pages of a site with content, by name, and the address of that site."""
-    with serving(create_app(filled.engine, settings, lambda: None)) as url:
-        yield url, places(filled)
-
-
-@pytest.mark.browser
-@pytest.mark.timeout(240)
-def test_every_page_is_accessible_fits_every_screen_and_runs_nothing_of_others(chromium, shown):
-    url, pages = shown
-    page = chromium.new_page()
-    requests, complaints, wrong = [], [], {}
-    page.on("request", lambda request: requests.append(request.url))
-    page.on("console", lambda message: complaints.append(message.text))
-    contrast = Contrast()
-    for path in (*pages.values(), *in_chinese(pages)):
-        page.goto(url + path)
-        if found := too_wide(page, *WIDTHS) + faults(page, contrast):
-            wrong[path] = found
-    assert wrong == {}
-    assert [address for address in requests if not address.startswith(url)] == []
-    assert [text for text in complaints if "404" not in text] == []  # the console names the page that is not there
-
-
-def faults(page, contrast):
-    """The findings of axe on a phone: all rules in the light scheme, rules about colours also in the dark scheme."""
-    page.set_viewport_size({"width": 390, "height": 800})
-    return violations(page, contrast)
-
-
-@pytest.mark.browser
-@pytest.mark.timeout(240)
-@pytest.mark.parametrize("lang", ["en", "zh-CN"])
-def test_axe_finds_nothing_wrong_with_the_answer_to_any_form(chromium, shown, visit, lang):
-    url, _ = shown
-    page = chromium.new_page(viewport={"width": WIDTHS[0], "height": 800})
-    page.goto(f"{url}/manage")
-    wrong, contrast = {}, Contrast()
-    for name, html in answers(visit, lang).items():
-        page.set_content(html)  # its styles come from the address that was opened
-        if found := too_wide(page, *WIDTHS[:2]) + faults(page, contrast):
-            wrong[name] = found
-    assert wrong == {}
-
-
-def too_wide(page, *widths):
-    """The screens on which the page scrolls sideways."""
-    wide = []
-    for width in widths:
-        page.set_viewport_size({"width": width, "height": 800})
-        if page.evaluate("document.documentElement.scrollWidth") > width:
-            wide.append(width)
-    return wide
 
 
 def test_head_tells_of_a_page_what_get_does(filled):

@@ -4,7 +4,6 @@ Opening a link only shows buttons.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Annotated
 from urllib.parse import quote
 
@@ -15,11 +14,12 @@ from digest import clock
 from digest.database.engine import read_only
 from digest.issues.explain import chosen_list
 from digest.issues.profiles import feedback_summary
+from digest.issues.reasons import rank_of
 from digest.issues.store import issue_on, ranked_with
 from digest.language import Message, _
 from digest.ledger.kinds import IssueKind
 from digest.mail.compose.notice_text import paragraphs
-from digest.papers.paper import Paper, RankedPaper
+from digest.papers.paper import Paper
 from digest.papers.store import papers_with
 from digest.papers.topics import Topic, topic_with, topics_of
 from digest.subscribers import community, paper_feedback
@@ -28,7 +28,7 @@ from digest.subscribers.library import saved
 from digest.subscribers.paper_feedback import FeedbackKind, feedback_on
 from digest.subscribers.preferences import Form, value
 from digest.subscribers.tokens import Purpose
-from digest.web.cards import PaperCard, paper_card
+from digest.web.cards import own_card, paper_card
 from digest.web.personal.links import FeedbackLink, FreshOrFeedbackLink, PersonalLink
 from digest.web.public.archive import issue_date
 from digest.web.site import EarlyAnswer, PageRouter, Posted
@@ -68,16 +68,14 @@ def my_issue_page(link: FeedbackLink, day: str, kind: str = IssueKind.DAILY) -> 
     return link.show(
         "my_issue",
         issue=issue,
-        cards=[_card(ranked[pick.paper_id], rank) for rank, pick in picks.items()],
+        cards=[
+            own_card(ranked[pick.paper_id], position, rank_of(ranked[pick.paper_id], issue.kind))
+            for position, pick in picks.items()
+        ],
         why={rank: pick.why for rank, pick in picks.items()},
         paper={rank: quote(pick.paper_id, safe="/:") for rank, pick in picks.items()},
         labels=LABELS,
     )
-
-
-def _card(ranked: RankedPaper, rank: int) -> PaperCard:
-    card = paper_card(ranked.paper, rank, int(ranked.terms.upvotes))
-    return replace(card, is_pinned=ranked.terms.is_pinned)
 
 
 # --- one paper ---

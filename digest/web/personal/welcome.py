@@ -1,6 +1,5 @@
 """The page after confirming: the first papers, and topics to choose them by."""
 
-from dataclasses import replace
 from typing import Any
 
 from fastapi import Response
@@ -13,7 +12,7 @@ from digest.issues.first_issue import first_papers
 from digest.ledger.kinds import Status
 from digest.subscribers import subscriptions
 from digest.subscribers.preferences import fields_of, fields_typed, parse_preferences
-from digest.web.cards import PaperCard, card, paper_card
+from digest.web.cards import PaperCard, card, own_card
 from digest.web.personal.links import ManageLink, PersonalLink
 from digest.web.site import PageRouter, Posted
 
@@ -45,18 +44,15 @@ def choose_topics(link: ManageLink, form: Posted) -> Response:
 def _show(link: PersonalLink, status: int = 200, is_saved: bool = False, **typed: Any) -> Response:
     subscriber, now = link.subscriber, clock.now()
     chosen = first_papers(link.site.engine, subscriber, now, link.pages.languages)
-    cards = [
-        (replace(paper_card(ranked.paper, rank, int(ranked.terms.upvotes)), is_pinned=ranked.terms.is_pinned), why)
-        for rank, (ranked, why) in enumerate(chosen[:_PAPERS], start=1)
-    ]
+    first = list(enumerate(chosen[:_PAPERS], start=1))
     fields: dict[str, Any] = {"fields": fields_of(subscriber.preferences, now), "errors": {}} | typed
     return link.show(
         "welcome",
         status,
         is_saved=is_saved,
         is_on_its_way=bool(chosen),
-        cards=[shown for shown, _why in cards] or _best(link),
-        why={shown.rank: why for shown, why in cards},
+        cards=[own_card(ranked, position, place) for position, (ranked, _why, place) in first] or _best(link),
+        why={position: why for position, (_ranked, why, _place) in first},
         hour=f"{subscriber.preferences.hour:02}:00",
         zone=subscriber.preferences.zone.replace("_", " "),
         **fields,

@@ -16,14 +16,14 @@ from digest.database.engine import read_singly
 from digest.issues.archive import ListedPaper, days_in, months_of_issues, paper_and_place, part_of_issue
 from digest.language import _
 from digest.ledger.kinds import IssueKind
-from digest.papers.citations import MEDIA_TYPES, citations, doi_of, published
+from digest.papers.citations import MEDIA_TYPES, author_tags, citations, doi_of, published
 from digest.papers.paper import Paper, arxiv_id, arxiv_page, canonical_address, paper_id_of
 from digest.papers.search import stored_similar_papers
 from digest.papers.store import paper as paper_with_id
 from digest.papers.store import votes_of
 from digest.papers.topics import topics_of
 from digest.settings import Settings
-from digest.text import one_line, parse_date
+from digest.text import language_of, one_line, parse_date
 from digest.web.cards import authors, card, links, paper_card, share_links
 from digest.web.public import link_pictures
 from digest.web.public.score_labels import score_labels
@@ -153,6 +153,8 @@ def paper_page(site: TheSite, request: Request, paper_id: str) -> Response:
         similar=[paper_card(other) for other in similar],
         canonical=canonical,
         og_image=f"{canonical}/card.png",
+        author_tags=author_tags(paper.authors),
+        language_of_paper=language_of(paper.abstract or paper.title),
         doi=doi_of(paper),
         published=published(paper),
         structured=_article(paper, canonical),

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.mail.builders import a_paper, an_issue
+from tests.support.accessibility import Accessibility
 from tests.support.chromium import violations
 from tests.support.contrast import Contrast
 from tests.support.pictures import LANGUAGES, WIDTHS, mails
@@ -22,11 +23,11 @@ ISSUE = an_issue(
 
 def test_axe_finds_no_faults_in_any_email(chromium):
     page = chromium.new_page(viewport={"width": 390, "height": 800})
-    wrong, contrast = {}, Contrast()
+    wrong, accessibility = {}, Accessibility()
     for language in LANGUAGES:
         for kind, html in mails(ISSUE, language).items():
             page.set_content(html)
-            if found := violations(page, contrast):
+            if found := accessibility.faults(page):
                 wrong[language, kind] = found
     assert wrong == {}
 

@@ -21,13 +21,12 @@ from digest.monitoring.webhooks.endpoints import add as add_endpoint
 from digest.papers.collecting import SourceHealth, SourceRun, record_run
 from digest.subscribers.suppressions import suppress
 from digest.web.app import create_app
-from tests.support.chromium import violations
-from tests.support.contrast import Contrast
+from tests.support.accessibility import Accessibility
+from tests.support.chromium import too_wide, violations
 from tests.support.scenario import PLAN, add_papers, add_subscriber, change_deliveries, cut
 from tests.web.conftest import START
 from tests.web.console.conftest import link_for
 from tests.web.rendered_pages import serving
-from tests.web.test_every_page import too_wide
 
 pytestmark = [
     pytest.mark.browser,
@@ -151,14 +150,16 @@ def tab_to(page, name: str, read: str) -> None:
 
 def test_every_page_is_accessible_and_fits_every_screen(page, visit, site) -> None:
     requests, complaints, wrong = [], [], {}
-    contrast = Contrast()
+    accessibility, narrow, wide = Accessibility(), {"width": 390, "height": 800}, {"width": 1280, "height": 900}
     page.on("request", lambda request: requests.append(request.url))
     page.on("console", lambda message: complaints.append(message.text))
     for path in PATHS:
         page.goto(f"{site}/console{path}")
-        found = too_wide(page, 320, 390) + violations(page, contrast)
+        page.set_viewport_size(narrow)
+        found = too_wide(page, 320, 390) + accessibility.faults(page)
         stops = page.evaluate(STOPS)
-        found += too_wide(page, 1280) + violations(page, contrast)
+        page.set_viewport_size(wide)
+        found += too_wide(page, 1280) + accessibility.faults(page)
         if page.evaluate(STOPS) != stops:
             found.append("the keyboard has other stops on a wide screen than on a narrow one")
         if any(index for index, _ in stops):

@@ -1,16 +1,12 @@
 """The form of preferences says how many papers "only what I follow" would have brought lately."""
 
-import pytest
-
 from digest.subscribers import subscriptions
 from digest.subscribers.admission import FORECASTS_A_MINUTE
 from digest.subscribers.paper_feedback import FeedbackKind, give
 from digest.subscribers.subscriber import Balance, Preferences
 from digest.subscribers.tokens import Purpose
-from digest.web.app import create_app
 from tests.support.scenario import ON_SQLITE
 from tests.web.conftest import START, Visit
-from tests.web.rendered_pages import serving
 
 pytestmark = ON_SQLITE
 BROUGHT = "With “Only what I follow”, you’d have had 3 papers in 3 emails over the last 3 days."
@@ -77,18 +73,3 @@ def test_who_follows_nothing_is_told_instead_of_getting_nothing_for_ever(filled:
     follows = Preferences(topics=("graphs",), balance=Balance.ONLY)
     subscriptions.change_preferences(filled.engine, subscriber.id, follows, START)
     assert silent not in filled.browser.get(link).text
-
-
-@pytest.mark.browser
-def test_the_number_changes_as_they_type(chromium, filled, settings):  # type: ignore[no-untyped-def]
-    link = link_of(filled)
-    with serving(create_app(filled.engine, settings, lambda: None)) as site:
-        page = chromium.new_page()
-        page.goto(site + link)
-        line = page.locator("[data-forecast]")
-        assert line.get_attribute("aria-live") == "polite"
-        assert line.inner_text() == NONE
-        page.locator("#keywords").press_sequentially("quantization")
-        page.get_by_text(BROUGHT).wait_for()
-        page.locator("#keywords").fill("")
-        page.get_by_text(NONE).wait_for()

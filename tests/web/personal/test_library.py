@@ -16,14 +16,10 @@ from digest.subscribers import subscriptions
 from digest.subscribers.library.lookup import look_up
 from digest.subscribers.paper_feedback import has_liked
 from digest.subscribers.tokens import Purpose
-from digest.web.app import create_app
 from tests.issues.profiles.builders import GRAPHS, NEW_GRAPHS, fill, learn, list_of, paper_id
-from tests.support.chromium import violations
-from tests.support.contrast import Contrast
 from tests.support.replay import Replay, Reply, json_reply, replaying
 from tests.support.scenario import MORNING, add_subscriber, cut
 from tests.web.conftest import SECRET
-from tests.web.rendered_pages import serving
 
 OWN = [f"1903.{number:05}" for number in range(3)]
 ENTRY = "<entry><id>http://arxiv.org/abs/{0}v1</id><title>{1}</title><summary>{2}</summary></entry>"
@@ -156,45 +152,3 @@ def test_a_public_library_at_zotero_is_read_page_by_page(visit, sources):
     page = visit.browser.get(address).text
     assert "We’ve read Zotero library 475425: 101 items" in page
     assert "Looked up: 2 of 2. Found: 2." in page
-
-
-@pytest.mark.browser
-@pytest.mark.timeout(120)
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-@pytest.mark.parametrize("lang", ["en", "zh-CN"])
-def test_a_file_is_uploaded_and_removed_on_a_phone_without_javascript(chromium, visit, settings, sources, lang):
-    ada = add_subscriber(visit.engine, "ada@example.com")
-    fresh = f"/library/{visit.token(Purpose.FRESH, ada)}?lang={lang}"
-    contrast, reports = Contrast(), []
-    with serving(create_app(visit.engine, settings, lambda: None)) as url:
-        page = chromium.new_page(java_script_enabled=False, viewport={"width": 390, "height": 800})
-        judge = chromium.new_page(viewport={"width": 390, "height": 800})
-        judge.goto(url + fresh)
-
-        def look():
-            judge.set_content(page.content())
-            judge.wait_for_selector("main")  # a busy browser may still show the empty page before it
-            reports.append(judge.evaluate("document.documentElement.scrollWidth") > 390 or violations(judge, contrast))
-
-        page.goto(url + fresh)
-        look()
-        page.set_input_files("#file", {"name": "my.bib", "mimeType": "text/plain", "buffer": BIB.encode()})
-        page.click("button[value=add]")
-        assert page.locator("progress").get_attribute("max") == "6"
-        look()
-        run(visit, sources)
-        page.goto(url + fresh)
-        assert page.locator("progress").get_attribute("value") == "6"
-        look()
-        page.locator("button[name=remove]").first.click()
-        assert page.locator("button[name=remove]").count() == 5
-        page.click("button[value=clear]")
-        assert page.locator("#sure").get_attribute("aria-invalid") == "true"
-        look()
-        page.check("#sure")
-        page.click("button[value=clear]")
-        assert page.locator("button[name=remove]").count() == 0
-        assert page.locator("[role=status]").count() == 1
-        page.click("button[value=zotero]")
-        look()
-    assert [report for report in reports if report] == []

@@ -36,12 +36,13 @@ def test_confirming_shows_the_first_papers_and_topics_which_choose_them_anew(vis
     path, text = confirmed(visit)
     assert "Your first issue is on its way" in text
     before = papers_on(text)
-    assert len(before) == 5
+    assert len(before) == text.count('<p class="why"') == 5
+    assert "Top of today’s ranking" in text
     assert "2603.00020" not in before
     after = visit.browser.post(path, data={"topics": "vision"}).text
     assert "Saved." in after
     assert "2603.00020" in papers_on(after)
-    assert "You follow" in after
+    assert "You follow computer vision · new in cs.CV" in after
     assert visit.subscriber().preferences.topics == ("vision",)
     assert papers_on(visit.browser.get(path).text) == papers_on(after)
     assert visit.queued().count("digest") == 1

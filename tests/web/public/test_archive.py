@@ -259,13 +259,15 @@ def test_a_paper_of_another_source_links_to_its_own_page_only() -> None:
 
 
 def test_papers_can_be_taken_along_to_reference_managers(visit: Visit) -> None:
-    papers_cut = [paper(n, authors=("Ada Lovelace",)) for n in (1, 2)]
+    papers_cut = [paper(n, authors=("Ada Lovelace",), abstract="It finds out.") for n in (1, 2)]
     cut(visit, papers_cut)
     for one in papers_cut:
         store(visit, one)
     page = visit.browser.get("/papers/2511.00001").text
     assert '<meta name="citation_title" content="Paper number 1">' in page
-    assert '<meta name="citation_author" content="Ada Lovelace">' in page
+    assert '<meta name="citation_author" content="Lovelace, Ada">' in page
+    assert '<meta name="citation_abstract" content="It finds out.">' in page
+    assert '<meta name="citation_language" content="en">' in visit.browser.get("/papers/2511.00001?lang=zh-CN").text
     assert '<meta name="citation_arxiv_id" content="2511.00001">' in page
     assert "/papers/2511.00001.ris" in page
     for path, media in (("/papers/2511.00001.bib", "bibtex"), ("/papers/2511.00001.ris", "research-info")):
