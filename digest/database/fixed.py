@@ -3,9 +3,10 @@
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import BindParameter, Connection, Dialect, Select, bindparam
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import visitors
 
 _Processors = tuple[tuple[int, Callable[[Any], Any]], ...]
@@ -21,12 +22,20 @@ def rows_of(connection: Connection, query: Select[Any], values: Mapping[str, Any
     # A transaction, which limits waiting behind a pooler (patience.py), is SQLAlchemy's.
     if not is_sqlite and not driver.autocommit:
         return connection.execute(query, values).all()
-    statement = _statement(query, connection.dialect)
     try:
-        return statement.rows(driver, values)
-    except connection.dialect.loaded_dbapi.Error:
-        # SQLAlchemy tells what kind of error it is, and whether the connection can be used again.
-        return connection.execute(query, values).all()
+        return _statement(query, connection.dialect).rows(driver, values)
+    except connection.dialect.loaded_dbapi.Error as problem:
+        raise _as_of_sqlalchemy(problem, connection, driver) from problem
+
+
+def _as_of_sqlalchemy(problem: Any, connection: Connection, driver: Any) -> BaseException:
+    """The error that SQLAlchemy would raise. A connection that is lost is opened again by whoever comes next."""
+    dialect = connection.dialect
+    if dialect.is_disconnect(problem, driver, None):
+        connection.invalidate(problem)
+    base: type[Exception] = dialect.loaded_dbapi.Error
+    error: BaseException = DBAPIError.instance(None, None, problem, base, hide_parameters=True, dialect=dialect)
+    return error
 
 
 @lru_cache(maxsize=200)
@@ -35,17 +44,17 @@ def _statement(query: Select[Any], dialect: Dialect) -> "_Statement":
 
 
 class _Statement:
-    """A query as its database takes it. Anything that changes may be made twice, by two threads, with one result."""
+    """A query as its database takes it."""
 
     def __init__(self, query: Select[Any], dialect: Dialect) -> None:
-        inlined = visitors.replacement_traverse(query, {}, _inline)
+        inlined = cast("Select[Any]", visitors.replacement_traverse(query, {}, _inline))
         compiled = inlined.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
         self._text = str(compiled)
         self._order = compiled.positiontup
         self._added = {name: value for name, value in compiled.params.items() if value is not None}  # by the dialect
         self._dialect = dialect
         self._types = [column.type for column in query.selected_columns]
-        self._row = namedtuple("Row", [column.name for column in query.selected_columns])._make  # type: ignore[misc]
+        self._row: Any = namedtuple("Row", [column.name for column in query.selected_columns])  # type: ignore[misc]
         self._binders = {
             name: binder
             for name, bind in compiled.binds.items()
@@ -66,7 +75,7 @@ class _Statement:
                 self._processors = self._processors_for(cursor.description)
         finally:
             cursor.close()
-        return list(map(self._row, self._processed(fetched, self._processors)))
+        return list(map(self._row._make, self._processed(fetched, self._processors)))
 
     def _processed(self, fetched: list[Any], processors: _Processors) -> list[Any]:
         if not processors:

@@ -94,7 +94,6 @@ class Pages:
 
     def _make_environment(self, code: str) -> Environment:
         settings, language = self._settings, self.languages.get(code)
-        key = settings.secret_keys[0]
         environment = Environment(
             loader=FileSystemLoader(resource("templates") / "web"),
             autoescape=True,
@@ -113,7 +112,7 @@ class Pages:
             contact_url=_contact_url(settings.contact),
             demo=settings.inbox_dir is not None,
             asset=self._assets.url,
-            form_time=lambda: form_time(key, clock.now()),
+            form_time=lambda: form_time(settings.secret_keys[0], clock.now()),
             public_url=settings.public_url,
             topics=TOPICS,
             languages=[(code, self.languages.get(code).name) for code in self.languages.codes],

@@ -8,7 +8,7 @@ from jinja2 import Environment, nodes
 from jinja2.compiler import CodeGenerator, Frame
 from markupsafe import Markup, escape
 
-from digest.language import Language
+from digest.language import Language, Message, _
 
 _SHORT = 60  # characters; longer texts are hardly ever printed twice
 _MOST = 4_000  # short texts that are kept
@@ -36,11 +36,14 @@ class _OneCall(CodeGenerator):
 
 def _printer(language: Language) -> Callable[[Any], str]:
     kept = lru_cache(maxsize=_MOST)(escape)
+    translated = lru_cache(maxsize=_MOST)(lambda key: escape(language.say(_(key))))
 
     def printed(value: Any) -> str:
         kind = type(value)
         if kind is str:
             return kept(value) if len(value) <= _SHORT else escape(value)
-        return value if kind is Markup else escape(language.say(value))  # type: ignore[no-any-return]
+        if kind is Message and not value.values:
+            return translated(value.key)
+        return value if kind is Markup else escape(language.say(value))
 
     return printed
