@@ -1,4 +1,4 @@
-"""Runs the queries of pages, which are the same for ever but for a few values, without preparing them each time."""
+"""Runs the queries of pages, in which only a few values change, without preparing them each time."""
 
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +29,7 @@ def rows_of(connection: Connection, query: Select[Any], values: Mapping[str, Any
 
 
 def _as_of_sqlalchemy(problem: Any, connection: Connection, driver: Any) -> BaseException:
-    """The error that SQLAlchemy would raise. A connection that is lost is opened again by whoever comes next."""
+    """The error that SQLAlchemy would raise. A lost connection is replaced when the next query needs one."""
     dialect = connection.dialect
     if dialect.is_disconnect(problem, driver, None):
         connection.invalidate(problem)

@@ -116,7 +116,7 @@ def paper_card(paper: Paper, rank: int = 0, votes: int = 0, excerpt: str | None 
 
 
 def _basics(paper: Paper) -> dict[str, Any]:
-    """What every list shows of a paper."""
+    """The fields that every list shows."""
     at = paper.listed_at or paper.published_at
     return {
         "path": paper.path,
