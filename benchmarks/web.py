@@ -212,7 +212,7 @@ class _Benchmark:
             return str(answer.read(), "utf-8")
 
     def _wait_for(self, name: str, port: int) -> None:
-        if not processes.wait_until(lambda: processes.answers(port), seconds=30):
+        if not processes.wait_until(lambda: processes.answers(port), seconds=120):
             raise RoundFailed(f"{name} does not start: {(self._site.folder / f'{name}.log').read_text()[-500:]}")
 
     def _reference(self) -> Seen:

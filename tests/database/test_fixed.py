@@ -20,10 +20,10 @@ ISSUE = {
 WITH = (
     select(issues, func.aggregate_strings(issues.c.note, ":").over().label("notes"))
     .where(issues.c.status == IssueStatus.RUNNING, issues.c.formula == "it's 100%", issues.c.date == bindparam("day"))
-    .where(issues.c.formula == bindparam("formula"))
+    .where(issues.c.formula == bindparam("formula"), issues.c.cut_at >= bindparam("since"))
     .limit(bindparam("most", type_=Integer))
 )
-VALUES = {"day": ISSUE["date"], "formula": ISSUE["formula"], "most": 5}
+VALUES = {"day": ISSUE["date"], "formula": ISSUE["formula"], "since": CUT_AT, "most": 5}
 
 
 @pytest.fixture

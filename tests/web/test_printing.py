@@ -40,9 +40,9 @@ def environment(code: str, quick: bool) -> Environment:
 @pytest.mark.parametrize(
     "value",
     [
-        "", "plain", HOSTILE, HOSTILE * 20, "é…中", Name(HOSTILE), Markup("<br>"), OwnMarkup(), 0, 12345, 0.5, True, None,
-        date(2026, 11, 23), _("Code"), _("New in %(category)s", category=HOSTILE), n_("%(num)s vote", "%(num)s votes", num=1),
-        n_("%(num)s vote", "%(num)s votes", num=1200), ["<"],
+        "", "plain", HOSTILE, HOSTILE * 20, "é…中", Name(HOSTILE), Markup("<br>"), OwnMarkup(), 0, 12345, 0.5, True,
+        None, date(2026, 11, 23), ["<"], _("Code"), _("New in %(category)s", category=HOSTILE),
+        n_("%(num)s vote", "%(num)s votes", num=1), n_("%(num)s vote", "%(num)s votes", num=1200),
     ],
     ids=repr,
 )  # fmt: skip
