@@ -104,6 +104,11 @@ def queries(papers: int) -> list[str]:
     return [f"/search?q={quote(text, safe='+')}" for text in found[: max(1, min(papers, _SEARCHED))]]
 
 
+def queries_for_ids(papers: int) -> list[str]:
+    """Those of queries() that lead on to the page of a paper."""
+    return queries(papers)[4::5]
+
+
 def mixed_up(paths: Sequence[str], start: int) -> list[str]:
     """The paths far apart from their neighbours, from the one at `start` on."""
     step = next(step for step in (7919, 101, 7, 1) if len(paths) % step)

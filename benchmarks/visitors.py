@@ -41,11 +41,12 @@ class Visits:
     count: int = 0  # requests after which to stop; 0 for no limit
     form: str = ""  # posted to each path
     seed: int = 1
+    moved: list[str] = field(default_factory=list)  # paths whose right answer is 303; that of all others is 2xx
 
 
 @dataclass(frozen=True)
 class Seen:
-    """The results. No answer is an error, and so is a status other than 2xx and 303, which a search for an id gets."""
+    """The results. No answer is an error, and so is one with another status than its path has."""
 
     answers: int
     errors: int
@@ -74,7 +75,7 @@ def visit(visits: Visits) -> Seen:
 
 @dataclass
 class _Tally:
-    requests: Iterator[bytes]
+    requests: Iterator[tuple[bytes, bool]]  # with whether it is answered by 303
     ends_at: float
     times: list[float] = field(default_factory=list)
     statuses: dict[int, int] = field(default_factory=dict)
@@ -82,11 +83,11 @@ class _Tally:
     first_at: float = 0.0
     last_at: float = 0.0
 
-    def note(self, status: int, took: float) -> None:
+    def note(self, status: int, has_moved: bool, took: float) -> None:
         self.last_at = time.perf_counter()
         self.times.append(took)
         self.statuses[status] = self.statuses.get(status, 0) + 1
-        self.errors += not (200 <= status < 300 or status == 303)
+        self.errors += not (status == 303 if has_moved else 200 <= status < 300)
 
 
 class _Visitor(asyncio.Protocol):
@@ -104,12 +105,13 @@ class _Visitor(asyncio.Protocol):
         self._ask()
 
     def _ask(self) -> None:
-        request = next(self._tally.requests, None) if time.perf_counter() < self._tally.ends_at else None
-        if request is None:
+        wanted = next(self._tally.requests, None) if time.perf_counter() < self._tally.ends_at else None
+        if wanted is None:
             self._end(True)
             return
         self._waits, self._sent_at = True, time.perf_counter()
         self._tally.first_at = self._tally.first_at or self._sent_at
+        request, self._has_moved = wanted
         self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:
@@ -123,7 +125,7 @@ class _Visitor(asyncio.Protocol):
             self._missing = int(lines.partition(b"\r\ncontent-length:")[2].partition(b"\r\n")[0] or 0)
         self._missing -= len(data)
         if self._missing <= 0:
-            self._tally.note(self._status, time.perf_counter() - self._sent_at)
+            self._tally.note(self._status, self._has_moved, time.perf_counter() - self._sent_at)
             self._missing, self._waits = -1, False
             self._ask()
 
@@ -137,10 +139,13 @@ class _Visitor(asyncio.Protocol):
             self._done.set_result(finished)
 
 
-def _requests(visits: Visits) -> Iterator[bytes]:
+def _requests(visits: Visits) -> Iterator[tuple[bytes, bool]]:
     method, body = ("POST", visits.form) if visits.form else ("GET", "")
     head = f"{_FORM}Content-Length: {len(body)}\r\n" if body else ""
-    made = [f"{method} {path} HTTP/1.1\r\n{_HEADERS}{head}\r\n{body}".encode() for path in visits.paths]
+    moved = frozenset(visits.moved)
+    made = [
+        (f"{method} {path} HTTP/1.1\r\n{_HEADERS}{head}\r\n{body}".encode(), path in moved) for path in visits.paths
+    ]
     limit = visits.count or sys.maxsize
     if visits.once:
         yield from made[:limit]

@@ -8,6 +8,7 @@ through Babel. docs/how-to/add-a-language.md explains how to add a language.
 import re
 from collections.abc import Iterable, Mapping
 from datetime import date
+from decimal import Decimal
 from functools import cache, cached_property, lru_cache
 from gettext import GNUTranslations, NullTranslations
 from io import BytesIO
@@ -25,6 +26,7 @@ _CLDR_NAMES = {SOURCE: "en_001"}  # international English: day before month, "A,
 _TAG = re.compile(r"\s*([A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*|\*)\s*(?:;\s*[qQ]=([01](?:\.\d{1,3})?)\s*)?")
 _MOST_TAGS = 20  # of an Accept-Language header; browsers send up to ten
 _LONGEST_HEADER = 200  # characters of it
+_THOUSANDTH = Decimal("0.001")
 _UNSPACED_ENDS = ("。", "！", "？", "：", "；", "…")  # of sentences; the next one follows without a blank
 
 
@@ -107,7 +109,7 @@ class Language:
     @cached_property
     def direction(self) -> str:
         """`ltr` or `rtl`, as HTML's `dir`."""
-        return self._locale.text_direction
+        return _locale_of(self.code).text_direction
 
     def long_date(self, day: date) -> str:
         """`Monday, 23 November 2026`."""
@@ -136,39 +138,45 @@ class Language:
 
     def number(self, value: float) -> str:
         """`12,345`."""
-        return _number(value, self._locale)
+        return _number(_thousandths(value) if isinstance(value, float) else value, self.code)
 
     def join(self, parts: list[str]) -> str:
         """`A, B and C`."""
         from babel.lists import format_list
 
-        return format_list(parts, locale=self._locale)
+        return format_list(parts, locale=_locale_of(self.code))
 
     def _date(self, day: date, pattern: str) -> str:
-        return _date(day, pattern, self._locale)
-
-    @cached_property
-    def _locale(self) -> "Locale":
-        from babel import Locale
-
-        return Locale.parse(_CLDR_NAMES.get(self.code, self.code.replace("-", "_")))
+        return _date(day, pattern, self.code)
 
 
-# A page holds the same few numbers and dates as others, and formatting each takes babel 0.1 ms or more.
+# A page holds the same few numbers and dates as others, and formatting each takes babel long; as does hashing a Locale.
 
 
-@lru_cache(maxsize=5_000)
-def _number(value: float, locale: "Locale") -> str:
+@cache
+def _locale_of(code: str) -> "Locale":
+    from babel import Locale
+
+    return Locale.parse(_CLDR_NAMES.get(code, code.replace("-", "_")))
+
+
+@lru_cache(maxsize=10_000)
+def _number(value: float | str, code: str) -> str:
     from babel.numbers import format_decimal
 
-    return format_decimal(value, locale=locale)
+    return format_decimal(value, locale=_locale_of(code))
+
+
+def _thousandths(value: float) -> float | str:
+    """As much of it as babel shows, and rounded as there, half to even; many numbers are the same then."""
+    return value if value.is_integer() or abs(value) > 1e15 else str(Decimal(repr(value)).quantize(_THOUSANDTH))
 
 
 @lru_cache(maxsize=5_000)
-def _date(day: date, pattern: str, locale: "Locale") -> str:
+def _date(day: date, pattern: str, code: str) -> str:
     from babel.dates import format_date
 
-    return format_date(day, pattern, locale=locale)
+    return format_date(day, pattern, locale=_locale_of(code))
 
 
 _ENGLISH = Language(SOURCE, NullTranslations())

@@ -10,6 +10,8 @@ from email.utils import parseaddr, parsedate_to_datetime
 from itertools import accumulate
 
 _LANGUAGES = {"LATIN": "en", "CJK": "zh", "HANGUL": "ko", "ARABIC": "ar", "HEBREW": "he", "GREEK": "el", "THAI": "th"}
+# In a text of these, with dashes, quotes and the ellipsis of cut(), all letters are Latin.
+_LATIN = re.compile("[\x00-\x7f\u00c0-\u024f\u2010-\u2027]*")
 _WEIGHTS = {"CJK": 3, "HANGUL": 3}  # a character of these is about as much text as three letters
 
 _BIDI = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
@@ -57,7 +59,7 @@ def language_of(text: str) -> str:
 
     Latin letters count as English, in which nearly all papers are written.
     """
-    if text.isascii():
+    if text.isascii() or _LATIN.fullmatch(text):
         return "en" if any(map(str.isalpha, text)) else ""
     scripts: Counter[str] = Counter()
     for letter, count in Counter(filter(str.isalpha, text)).items():

@@ -43,7 +43,7 @@ def test_the_domain_of_an_address_is_what_follows_the_last_at():
         ("Sorting Papers with Transformers", "en"), ("大规模语言模型的稀疏注意力", "zh"),
         ("用 Transformer 排序论文", "zh"),
         ("論文の並べ替え", "ja"), ("Attention for 北京", "en"), ("نماذج اللغة", "ar"), ("논문 정렬", "ko"),
-        ("Сортировка", ""), ("2026", ""), ("", ""),
+        ("Сортировка", ""), ("2026", ""), ("", ""), ("Käse – “Œuvre” …", "en"), ("… – 2026", ""), ("…注意", "zh"),
     ],
 )  # fmt: skip
 def test_a_script_tells_the_language_of_a_title(text: str, code: str) -> None:

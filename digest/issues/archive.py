@@ -12,7 +12,6 @@ from sqlalchemy import (
     Date,
     FromClause,
     Integer,
-    Row,
     ScalarSelect,
     Select,
     String,
@@ -25,6 +24,7 @@ from sqlalchemy import (
     select,
 )
 
+from digest.database.fixed import rows_of
 from digest.database.tables import issue_papers, issue_topics, issues, papers, votes
 from digest.issues.issue import Issue
 from digest.issues.store import is_listed, issue_in, newest_of, stored_paper
@@ -85,7 +85,7 @@ def part_of_issue(
     A rank beyond the last is left out.
     """
     values = {"kind": kind, "first": ranks.start, "last": ranks.stop - 1} | ({"day": day} if day else {})
-    rows = connection.execute(_part_query(is_newest=day is None), values).all()
+    rows = rows_of(connection, _part_query(is_newest=day is None), values)
     if not rows:
         return None
     papers = tuple(_listed_in(row) for row in rows if row.rank is not None)
@@ -145,10 +145,10 @@ def _listed_columns() -> list[ColumnElement[Any]]:
     return [issue_papers.c.rank, issue_papers.c.paper, *terms]
 
 
-def _listed_in(row: Row[Any]) -> ListedPaper:
+def _listed_in(row: Any) -> ListedPaper:
     upvotes, points = row.upvotes or 0, row.hackernews or 0
     has_votes, score_rank = upvotes > 0 or points > 0, int(row.score_rank or row.rank)
-    topics = row._mapping.get("topics") or ""
+    topics = getattr(row, "topics", "") or ""
     return ListedPaper(
         row.rank,
         stored_paper(row.paper),
@@ -159,15 +159,16 @@ def _listed_in(row: Row[Any]) -> ListedPaper:
         int(row.gained or 0),
         int(row.stars or 0),
         topics=tuple(sorted(filter(None, topics.split(",")))),
-        history=row._mapping.get("history") or "",
+        history=getattr(row, "history", "") or "",
     )
 
 
 def paper_and_place(connection: Connection, paper_id: str) -> tuple[Paper, IssueRank | None] | None:
     """Return a paper of the archive with its rank in the newest issue that contains it."""
-    row = connection.execute(_place_query(), {"id": paper_id}).one_or_none()
-    if row is None:
+    rows = rows_of(connection, _place_query(), {"id": paper_id})
+    if not rows:
         return None
+    row = rows[0]
     paper = paper_from(row, summaries_of_paper(connection, paper_id))
     if row.date is None:
         return paper, None
@@ -234,7 +235,7 @@ def appearances(
     result for an issue never changes, since its list is frozen.
     """
     values = {"best": best, "first": limit, "after": offset} | ({"topic": topic} if topic else {})
-    rows = connection.execute(_appearances_query(has_topic=topic is not None), values).all()
+    rows = rows_of(connection, _appearances_query(has_topic=topic is not None), values)
     return [Appearance(_listed_in(row), row.day, row.cut_at) for row in rows], rows[0].total if rows else 0
 
 

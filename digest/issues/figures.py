@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Integer, Select, bindparam, func, select
 
+from digest.database.fixed import rows_of
 from digest.database.tables import issue_papers, issue_topics, issues
 from digest.issues.archive import first_appearances, is_shown
 from digest.issues.store import BEST_FOR_TOPICS
@@ -49,7 +50,8 @@ def papers_since(connection: Connection, issue_id: int) -> frozenset[str]:
 
 def newest_cut(connection: Connection) -> datetime | None:
     """Return when the newest issue that is shown was cut."""
-    return connection.execute(_newest_cut_query()).scalar()
+    rows = rows_of(connection, _newest_cut_query(), {})
+    return rows[0].cut_at if rows else None
 
 
 @cache  # building it takes longer than running it

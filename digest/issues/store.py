@@ -235,9 +235,9 @@ def _issue(connection: Connection, row: Row[Any], whole: bool = False) -> Issue:
     return replace(issue, is_shrunk=content.startswith(SHRUNK))
 
 
-def issue_in(row: Row[Any], papers: Sequence[RankedPaper], others: Sequence[RankedPaper] = ()) -> Issue:
+def issue_in(row: Any, papers: Sequence[RankedPaper], others: Sequence[RankedPaper] = ()) -> Issue:
     """Convert a row that holds the columns of `issues`."""
-    values = {name: row._mapping[name] for name in _COLUMNS}
+    values = {name: getattr(row, name) for name in _COLUMNS}
     values |= {"status": IssueStatus(row.status), "settings": settings_of(row.settings)}
     return Issue(**values, papers=tuple(papers), others=tuple(others))
 

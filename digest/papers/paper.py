@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote, urlsplit
@@ -222,6 +223,7 @@ def paper_id_of(*names: Any) -> str | None:
     return f"feeds:{sha256(name.encode(errors='replace')).hexdigest()[:24]}"
 
 
+@lru_cache(maxsize=4_096)  # a card asks for three addresses that begin with it
 def arxiv_page(text: str) -> str:
     """The page at arXiv of the paper whose identifier is in `text`; "" for none."""
     arxiv = arxiv_id(text)

@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 
 from digest.database.dialect import in_list, insert_new, insert_or_change
+from digest.database.fixed import rows_of
 from digest.database.tables import papers, votes
 from digest.papers.paper import COLUMNS, Observed, Paper, Votes, merge, paper_from
 from digest.papers.ranking import Past
@@ -132,7 +133,7 @@ def paper(connection: Connection, paper_id: str) -> Observed | None:
 
 def votes_of(connection: Connection, paper_id: str) -> tuple[Votes, ...]:
     """The votes observed for a paper, oldest first."""
-    return tuple(Votes(*vote) for vote in connection.execute(_VOTES, {"id": paper_id}))
+    return tuple(Votes(*vote) for vote in rows_of(connection, _VOTES, {"id": paper_id}))
 
 
 _PAPER = select(papers).where(papers.c.id == bindparam("id"))

@@ -85,11 +85,20 @@ def topic_with(slug: str) -> Topic | None:
 
 
 def topics_of(paper: Paper) -> tuple[Topic, ...]:
-    return tuple(topic for topic in TOPICS if matches_topic(paper, topic))
+    categories, text = _categories_and_text(paper)
+    return tuple(topic for topic in TOPICS if _matches(topic, categories, text))
 
 
 def matches_topic(paper: Paper, topic: Topic) -> bool:
-    if set(map(parse_category, paper.categories)) & set(topic.categories):
-        return True
+    return _matches(topic, *_categories_and_text(paper))
+
+
+def _categories_and_text(paper: Paper) -> tuple[set[str | None], str]:
     text = f"{paper.title} {paper.summary} {' '.join(paper.keywords)}".casefold()
+    return set(map(parse_category, paper.categories)), text
+
+
+def _matches(topic: Topic, categories: set[str | None], text: str) -> bool:
+    if not categories.isdisjoint(topic.categories):
+        return True
     return any(word in text and re.search(rf"\b{re.escape(word)}\b", text) for word in topic.words)

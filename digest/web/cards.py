@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import lru_cache
+from typing import Any
 from urllib.parse import quote
 
 from digest.issues.archive import ListedPaper
@@ -18,6 +20,7 @@ UNTITLED = _("Untitled")
 _CATEGORY = 40  # characters; sources other than arXiv name them freely
 _HACKERNEWS = "hackernews"  # its points are not votes
 _HUGGINGFACE = "huggingface"  # it has a page for each paper that it lists
+_CHOSEN, _PDF, _CODE, _DISCUSSION = _("Chosen by the editors"), _("PDF"), _("Code"), _("Discussion")
 _TOPICS = {topic.slug: topic for topic in TOPICS}
 
 
@@ -49,18 +52,26 @@ class PaperCard:
         return next((summary for summary in self.written if summary.language == language), None)
 
 
-def card(listed: ListedPaper, kind: str = IssueKind.DAILY) -> PaperCard:
-    """A paper with its rank in an issue; what an editor chose or nobody voted on has none."""
-    rank = listed.score_rank if listed.has_votes and not listed.is_pinned else 0
-    return replace(
-        paper_card(listed.paper, rank, listed.votes),
+def card(listed: ListedPaper, kind: str = IssueKind.DAILY, ranked_on: date | None = None) -> PaperCard:
+    """A paper with its rank in an issue; what an editor chose or nobody voted on has none.
+
+    `ranked_on`: the date of the issue, for a list of many issues.
+    """
+    paper, rank = listed.paper, listed.score_rank if listed.has_votes and not listed.is_pinned else 0
+    return PaperCard(
+        **_basics(paper),
+        excerpt=cut(paper.gist, EXCERPT),
+        written=paper.shown_model_summaries,
+        rank=rank,
+        votes=listed.votes,
         is_pinned=listed.is_pinned,
         why=_why(listed, rank, kind),
+        ranked_on=ranked_on,
         gained=listed.gained,
-        code=listed.paper.code_url,
+        code=paper.code_url,
         stars=listed.stars,
         topics=tuple(_TOPICS[slug] for slug in listed.topics[:3] if slug in _TOPICS),
-        links=_card_links(listed.paper, listed.history),
+        links=_card_links(paper, listed.history),
         curve=votes_curve(_votes_in(listed.history)) if listed.votes else None,
     )
 
@@ -68,16 +79,25 @@ def card(listed: ListedPaper, kind: str = IssueKind.DAILY) -> PaperCard:
 def _why(listed: ListedPaper, rank: int, kind: str) -> Message | None:
     """The reason for a paper that is the same for everyone; it claims a rank only for what people voted on."""
     if listed.is_pinned:
-        return _("Chosen by the editors")
+        return _CHOSEN
     if rank:
-        return (
-            _("No. %(rank)s of the week", rank=rank)
-            if kind == IssueKind.WEEKLY
-            else _("No. %(rank)s of the day", rank=rank)
-        )
+        return _ranked(rank, kind == IssueKind.WEEKLY)
     if listed.paper.categories:
-        return _("New in %(category)s", category=cut(listed.paper.categories[0], _CATEGORY))
+        return _new_in(cut(listed.paper.categories[0], _CATEGORY))
     return None
+
+
+# Filling in a text takes longer than all else on a card, and the texts of a page are those of other pages too.
+
+
+@lru_cache(maxsize=1_000)
+def _ranked(rank: int, is_of_week: bool) -> Message:
+    return _("No. %(rank)s of the week", rank=rank) if is_of_week else _("No. %(rank)s of the day", rank=rank)
+
+
+@lru_cache(maxsize=1_000)
+def _new_in(category: str) -> Message:
+    return _("New in %(category)s", category=category)
 
 
 def _votes_in(history: str) -> list[tuple[int, str, int]]:
@@ -87,9 +107,9 @@ def _votes_in(history: str) -> list[tuple[int, str, int]]:
 
 def _card_links(paper: Paper, history: str) -> tuple[tuple[str, Message | str], ...]:
     worded = (
-        (paper.pdf_url, _("PDF")),
-        (paper.code_url, _("Code")),
-        (paper.discussion_url(f":{_HUGGINGFACE}:" in history), _("Discussion")),
+        (paper.pdf_url, _PDF),
+        (paper.code_url, _CODE),
+        (paper.discussion_url(f":{_HUGGINGFACE}:" in history), _DISCUSSION),
         (paper.hackernews_url if f":{_HACKERNEWS}:" in history else "", "Hacker News"),
     )
     return tuple((address, words) for address, words in worded if _is_safe(address))
@@ -97,18 +117,21 @@ def _card_links(paper: Paper, history: str) -> tuple[tuple[str, Message | str], 
 
 def paper_card(paper: Paper, rank: int = 0, votes: int = 0, excerpt: str | None = None) -> PaperCard:
     """A paper in a list, with its gist unless there is another excerpt."""
+    written = paper.shown_model_summaries if excerpt is None else ()
+    excerpt = cut(paper.gist, EXCERPT) if excerpt is None else excerpt
+    return PaperCard(**_basics(paper), excerpt=excerpt, rank=rank, votes=votes, written=written)
+
+
+def _basics(paper: Paper) -> dict[str, Any]:
+    """The fields that every list shows."""
     at = paper.listed_at or paper.published_at
-    return PaperCard(
-        path=paper.path,
-        title=one_line(paper.title) or UNTITLED,
-        excerpt=cut(paper.gist, EXCERPT) if excerpt is None else excerpt,
-        by=authors(paper, 2),
-        lab=paper.organization_name,
-        day=at.date() if at else None,
-        rank=rank,
-        votes=votes,
-        written=paper.shown_model_summaries if excerpt is None else (),
-    )
+    return {
+        "path": paper.path,
+        "title": one_line(paper.title) or UNTITLED,
+        "by": authors(paper, 2),
+        "lab": paper.organization_name,
+        "day": at.date() if at else None,
+    }
 
 
 def own_card(ranked: RankedPaper, position: int, why: Message) -> PaperCard:

@@ -5,6 +5,7 @@ import hmac
 import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 FIELD = "made"
 _TOO_FAST = timedelta(seconds=1)  # for a person
@@ -33,5 +34,6 @@ def without_form_time(page: bytes) -> bytes:
     return _IN_PAGE.sub(rb"\1", page)
 
 
+@lru_cache(maxsize=1_000)  # pages of one second have the same
 def _mac(key: bytes, text: str) -> str:
     return hmac.new(key, b"form\0" + text.encode(), hashlib.sha256).hexdigest()[:24]

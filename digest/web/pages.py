@@ -27,6 +27,7 @@ from digest.text import language_of
 from digest.web.assets import Assets
 from digest.web.form_time import form_time
 from digest.web.negotiation import LanguageChoice, choose_language
+from digest.web.printing import print_quickly
 
 _EMAIL = "\ue000"  # stands for an address in a page that is kept; nothing else holds this character
 _FORMATS = ("long_date", "day_of", "short_date", "month", "short_month", "number")  # of a Language
@@ -94,15 +95,16 @@ class Pages:
 
     def _make_environment(self, code: str) -> Environment:
         settings, language = self._settings, self.languages.get(code)
-        key = settings.secret_keys[0]
         environment = Environment(
             loader=FileSystemLoader(resource("templates") / "web"),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
+            auto_reload=False,  # or each page would ask for the age of each of its files
         )
         speak(environment, language)
+        print_quickly(environment, language)
         environment.globals.update(
             title=settings.title,
             root=self._root,
@@ -111,7 +113,7 @@ class Pages:
             contact_url=_contact_url(settings.contact),
             demo=settings.inbox_dir is not None,
             asset=self._assets.url,
-            form_time=lambda: form_time(key, clock.now()),
+            form_time=lambda: form_time(settings.secret_keys[0], clock.now()),
             public_url=settings.public_url,
             topics=TOPICS,
             languages=[(code, self.languages.get(code).name) for code in self.languages.codes],

@@ -25,6 +25,11 @@ def test_dates_numbers_and_lists_are_written_as_the_language_does():
     assert (CHINESE.name, CHINESE.direction, ENGLISH.direction) == ("简体中文", "ltr", "ltr")
 
 
+def test_a_number_is_shown_with_three_decimals_rounded_half_to_even():
+    shown = [ENGLISH.number(value) for value in (0.0125, 0.0135, -0.0002, 0.0002, -1.5, 1234.56789, 2.0)]
+    assert shown == ["0.012", "0.014", "-0", "0", "-1.5", "1,234.568", "2"]
+
+
 def test_a_message_is_english_until_it_is_said():
     message = _("Enter a number from %(low)s to %(high)s.", low=1, high=1000)
     assert message == "Enter a number from 1 to 1,000."

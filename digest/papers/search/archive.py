@@ -3,13 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Integer,
     Select,
+    String,
     Subquery,
+    bindparam,
     cast,
     column,
     exists,
@@ -24,6 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import TSQUERY
 
+from digest.database.fixed import rows_of
 from digest.database.tables import papers, votes
 from digest.papers.paper import Paper, paper_from
 from digest.papers.search.query import Query, Term, tells
@@ -71,37 +76,59 @@ def search(connection: Connection, query: Query, filters: Filters, limit: int, o
 
     If no paper has all the words, those with any of them.
     """
-    results = _page(connection, _matching(connection, query, "AND"), filters, limit, offset)
+    results = _page(connection, query, filters, "AND", range(offset, offset + limit))
     if results.total or sum(len(term.words) for term in query.wanted) < 2:
         return results
-    loose = _page(connection, _matching(connection, _single_words(query), "OR"), filters, limit, offset)
+    loose = _page(connection, _single_words(query), filters, "OR", range(offset, offset + limit))
     return replace(loose, any_word=loose.total > 0)
 
 
-def _page(connection: Connection, matching: Subquery, filters: Filters, limit: int, offset: int) -> Results:
-    hits = _selected(connection.dialect.name, matching, filters).cte("hits")
+def _page(connection: Connection, query: Query, filters: Filters, operator: str, shown: range) -> Results:
+    dialect, limit = connection.dialect.name, len(shown)
     size = max(1, _WINDOW // limit) * limit  # no page is in two windows
-    before, offset = divmod(offset, size)
+    before, offset = divmod(shown.start, size)
+    values: dict[str, Any] = {"before": before * size, "last": offset + limit - 1, "offset": offset}
+    if query.wanted and query == Query(query.wanted) and filters == Filters():
+        # Most searches: for them, the statement is made once.
+        values["wanted"] = _expression(dialect, query.wanted, operator)
+        statement, total = _for_words(dialect, any(map(tells, query.wanted)), limit)
+        rows = rows_of(connection, statement, values)
+    else:
+        statement, total = _statements(_selected(dialect, _matching(connection, query, operator), filters), limit)
+        rows = connection.execute(statement, values).all()
+    if not rows:
+        return Results((), connection.execute(total, values).scalar_one() if offset or before else 0)
+    return Results(tuple(Hit(paper_from(row), row.most_upvotes, row.relevance) for row in rows), rows[0].total)
+
+
+@cache
+def _for_words(dialect: str, is_telling: bool, limit: int) -> tuple[Select[Any], Select[Any]]:
+    matching = _containing(dialect, bindparam("wanted", type_=String), is_telling).subquery("matching")
+    return _statements(_selected(dialect, matching, Filters()), limit)
+
+
+def _statements(selected: Select[Any], limit: int) -> tuple[Select[Any], Select[Any]]:
+    """One page of the selected papers, and their number."""
+    hits = selected.cte("hits")
+    size = max(1, _WINDOW // limit) * limit
     newest_first = select(hits).order_by(hits.c.relevance.desc(), hits.c.number.desc())
-    window = newest_first.limit(size).offset(before * size).cte("window_of_hits")
+    window = newest_first.limit(size).offset(bindparam("before", type_=Integer)).cte("window_of_hits")
     # Votes and dates are looked up only for papers as relevant as the last of the page, and for more relevant ones.
-    last = select(window.c.relevance).order_by(window.c.relevance.desc()).limit(1).offset(offset + limit - 1)
-    total = select(func.count()).select_from(hits).scalar_subquery()
+    last = select(window.c.relevance).order_by(window.c.relevance.desc())
+    last = last.limit(1).offset(bindparam("last", type_=Integer))
+    total = select(func.count()).select_from(hits)
     upvotes = func.coalesce(
         select(func.max(votes.c.upvotes)).where(votes.c.paper_id == papers.c.id).scalar_subquery(), 0
     ).label("most_upvotes")
-    query = (
-        select(papers, upvotes, window.c.relevance, total.label("total"))
+    page = (
+        select(papers, upvotes, window.c.relevance, total.scalar_subquery().label("total"))
         .select_from(window.join(paper_words, paper_words.c.id == window.c.number).join(papers))
         .where(window.c.relevance >= func.coalesce(last.scalar_subquery(), _LEAST))
         .order_by(window.c.relevance.desc(), upvotes.desc(), _listed_at().desc(), papers.c.id)
         .limit(limit)
-        .offset(offset)
+        .offset(bindparam("offset", type_=Integer))
     )
-    rows = connection.execute(query).all()
-    if not rows:
-        return Results((), connection.execute(select(total)).scalar_one() if offset or before else 0)
-    return Results(tuple(Hit(paper_from(row), row.most_upvotes, row.relevance) for row in rows), rows[0].total)
+    return page, total
 
 
 def _matching(connection: Connection, query: Query, operator: str) -> Subquery:
@@ -109,13 +136,13 @@ def _matching(connection: Connection, query: Query, operator: str) -> Subquery:
     dialect = connection.dialect.name
     number = paper_words.c.id.label("number")
     if query.wanted:
-        matching = _containing(dialect, query.wanted, operator)
+        matching = _containing_terms(dialect, query.wanted, operator)
     else:
         matching = select(number, literal(0.0).label("relevance"))
         matching = matching.where(~true()) if query.paper_id else matching
     matched = matching.selected_columns.number
     if query.without:
-        excluded = _containing(dialect, query.without, "OR").subquery()
+        excluded = _containing_terms(dialect, query.without, "OR").subquery()
         matching = matching.where(matched.not_in(select(excluded.c.number)))
     if query.categories:
         in_categories = select(paper_words.c.id).join(papers).where(_is_in(dialect, query.categories))
@@ -135,12 +162,15 @@ def _spellings(url: str) -> list[str]:
     return [start + url.removeprefix("https://") + slash for start in starts for slash in ("", "/")]
 
 
-def _containing(dialect: str, terms: tuple[Term, ...], operator: str) -> Select[Any]:
+def _containing_terms(dialect: str, terms: tuple[Term, ...], operator: str) -> Select[Any]:
+    return _containing(dialect, literal(_expression(dialect, terms, operator)), any(map(tells, terms)))
+
+
+def _containing(dialect: str, expression: ColumnElement[str], is_telling: bool) -> Select[Any]:
     """The papers with these terms. Relevance is a whole number, so that votes decide between almost equal papers."""
-    expression, is_telling = _expression(dialect, terms, operator), any(map(tells, terms))
     nothing = literal(0.0).label("relevance")  # it would be sought in nearly all papers, for words that say nothing
     if dialect == "postgresql":
-        wanted = cast(literal(expression), TSQUERY)
+        wanted = cast(expression, TSQUERY)
         rank = func.ts_rank_cd(literal_column(f"'{_TS_WEIGHTS}'::real[]"), paper_words.c.words, wanted, _BY_LENGTH)
         relevance = func.round(rank * _TS_STEPS).label("relevance")
         matching = select(paper_words.c.id.label("number"), relevance if is_telling else nothing)

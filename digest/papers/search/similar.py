@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, Select, bindparam, func, select, text
 
 from digest.database.dialect import in_list, insert_or_change
 from digest.database.engine import read_only, transaction
+from digest.database.fixed import rows_of
 from digest.database.tables import papers, similar_papers
 from digest.papers.paper import Paper, paper_from
 from digest.papers.search.tables import paper_words
@@ -106,7 +107,7 @@ def stored_similar_papers(connection: Connection, paper_id: str, limit: int) -> 
 
     They are without their text and their links, which no list of titles shows.
     """
-    rows = connection.execute(_stored_for(connection.dialect.name), {"id": paper_id}).all()
+    rows = rows_of(connection, _stored_for(connection.dialect.name), {"id": paper_id})
     similar = sorted(rows, key=lambda row: row.similar.index(row.id))[:limit]
     return [
         Paper(

@@ -150,7 +150,7 @@ def paper_page(site: TheSite, request: Request, paper_id: str) -> Response:
         rank=rank,
         labels=score_labels(rank.terms) if rank else None,
         chart=votes_chart(votes),
-        similar=[paper_card(other) for other in similar],
+        similar=[paper_card(other, excerpt="") for other in similar],
         canonical=canonical,
         og_image=f"{canonical}/card.png",
         author_tags=author_tags(paper.authors),

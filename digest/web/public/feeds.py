@@ -6,7 +6,6 @@ A feed is in English: its entries keep their ids, and feed readers send no langu
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -62,7 +61,7 @@ def topic_page(site: TheSite, request: Request, topic: TheTopic, page: PageNumbe
     with read_singly(site.engine) as connection:
         newest, total = _newest(connection, topic, _PER_PAGE, (page - 1) * _PER_PAGE)
     pages = pages_of(total, _PER_PAGE, page)
-    cards = [replace(card(appearance.listed), ranked_on=appearance.day) for appearance in newest]
+    cards = [card(appearance.listed, ranked_on=appearance.day) for appearance in newest]
     answer = site.pages.show("topic", topic=topic, cards=cards, page=page, pages=pages, canonical=_base(site, topic))
     return same_for_all(request, answer)
 
