@@ -34,9 +34,11 @@ class Lexicon:
         """Weight words as Lucene computes them (Robertson and Zaragoza 2009, §3), and scale rows to length 1."""
         lengths = counts.sum(axis=1)
         norm = _SATURATION * (1 - _LENGTH + _LENGTH * lengths / max(self.mean_length, 1))
-        times = counts.data
-        saturated = times * (_SATURATION + 1) / (times + np.repeat(norm, np.diff(counts.indptr)))
-        weights = (saturated * self.rarity[counts.indices]).astype(np.float32)
+        weights = np.repeat(norm.astype(np.float32), np.diff(counts.indptr))
+        weights += counts.data
+        np.divide(counts.data, weights, out=weights)  # in one memory: a fit needs most of its own here
+        weights *= self.rarity[counts.indices]
+        weights *= _SATURATION + 1
         weighted = sparse.csr_array((weights, counts.indices, counts.indptr), shape=counts.shape)
         lengths = np.sqrt((weighted**2).sum(axis=1))
         weighted.data /= np.repeat(np.maximum(lengths, NOTHING), np.diff(counts.indptr))
