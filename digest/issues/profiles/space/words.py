@@ -36,7 +36,7 @@ class Lexicon:
         norm = _SATURATION * (1 - _LENGTH + _LENGTH * lengths / max(self.mean_length, 1))
         weights = np.repeat(norm.astype(np.float32), np.diff(counts.indptr))
         weights += counts.data
-        np.divide(counts.data, weights, out=weights)  # in one memory: a fit needs most of its own here
+        np.divide(counts.data, weights, out=weights)  # in place: here a fit needs most memory
         weights *= self.rarity[counts.indices]
         weights *= _SATURATION + 1
         weighted = sparse.csr_array((weights, counts.indices, counts.indptr), shape=counts.shape)
