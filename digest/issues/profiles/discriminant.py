@@ -46,8 +46,9 @@ def affinity(scores: Matrix) -> Matrix:
     return mapped
 
 
-def pack(vectors: Matrix) -> list[bytes]:
+def pack(vectors: NDArray[np.floating]) -> list[bytes]:
     """Write each vector as whole numbers from -127 to 127, after the float32 that they are multiples of."""
+    vectors = vectors.astype(np.float32, copy=False)  # a step of half precision could make 128 of the largest
     step = (np.abs(vectors).max(axis=1, initial=0) / 127).astype("<f4")
     whole = np.rint(vectors / np.where(step > 0, step, 1)[:, None]).astype(np.int8)
     return [scale.tobytes() + row.tobytes() for scale, row in zip(step, whole, strict=True)]

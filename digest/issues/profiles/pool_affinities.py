@@ -6,6 +6,7 @@ the product is exact, and explain gets the same points for one subscriber as a w
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from functools import lru_cache, partial
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -52,9 +53,10 @@ class PoolAffinities:
         self._read_liked(connection, {paper_id for profile in profiles.values() for paper_id in profile.liked})
         points = _points(_rows([profile.weights for profile in profiles.values()]), self._papers, worth)
         close_papers = np.packbits(points >= least, axis=1, bitorder="little")
+        named = self._naming(list(profiles.values()))
         return {
-            subscriber_id: PoolAffinity(row.data, int.from_bytes(close, "little"), partial(self._neighbours, profile))
-            for (subscriber_id, profile), row, close in zip(profiles.items(), points, close_papers, strict=True)
+            subscriber_id: PoolAffinity(row.data, int.from_bytes(close, "little"), neighbours)
+            for subscriber_id, row, close, neighbours in zip(profiles, points, close_papers, named, strict=True)
         }
 
     def _forget_liked(self) -> None:
@@ -72,22 +74,41 @@ class PoolAffinities:
             more, liked = _rows([paper.vector for paper in read]), self._liked
             self._liked = _Rows(np.concatenate([liked.whole, more.whole]), np.concatenate([liked.scale, more.scale]))
 
-    def _neighbours(self, profile: Profile, chosen: Sequence[int]) -> dict[int, Neighbour]:
+    def _naming(self, profiles: Sequence[Profile]) -> list[Callable[[Sequence[int]], dict[int, Neighbour]]]:
+        """Return for each profile what names the liked paper behind each chosen paper; arrays are made for all."""
+        liked, row_of = self._liked, self._row
+        rows = np.array([row_of.get(paper_id, -1) for profile in profiles for paper_id in profile.liked], np.int32)
+        shares = np.frombuffer(b"".join([profile.shares for profile in profiles]), "<f4")
+        shares = np.where(rows < 0, 0, shares * liked.scale[rows]) if row_of else np.zeros_like(shares)
+        ends = [*accumulate([len(profile.liked) for profile in profiles], initial=0)]
+        return [
+            partial(self._neighbours, _Liked(liked.whole, self._titles, rows[start:end], shares[start:end]), profile)
+            for profile, start, end in zip(profiles, ends, ends[1:], strict=False)
+        ]
+
+    def _neighbours(self, liked: "_Liked", profile: Profile, chosen: Sequence[int]) -> dict[int, Neighbour]:
         """Return the liked paper that adds most to the affinity of each chosen paper."""
-        rows = [self._row.get(paper_id, -1) for paper_id in profile.liked]
-        if max(rows, default=-1) < 0:
+        whole, titles, rows, shares = liked
+        if not len(whole):
             return {}
-        shares = np.frombuffer(profile.shares, "<f4") * self._liked.scale[rows]
-        if -1 in rows:
-            shares[[row < 0 for row in rows]] = 0
         # The scale of a chosen paper is left out: it is the same for each of its neighbours.
-        leaning = self._papers.whole[chosen] / self._background(len(rows))
-        added = leaning @ self._liked.whole[rows].T.astype(np.float32) * shares
-        titles = self._titles
+        leaning = self._papers.whole.take(chosen, axis=0) / self._background(len(rows))
+        added = leaning @ whole.take(rows, axis=0).astype(np.float32).T
+        added *= shares
         return {
             index: Neighbour(titles[rows[best]], best < profile.from_library)
             for index, best in zip(chosen, added.argmax(axis=1).tolist(), strict=True)
+            if rows[best] >= 0
         }
+
+
+class _Liked(NamedTuple):
+    """The liked papers of a subscriber among those in memory, which later claims may replace."""
+
+    whole: NDArray[np.int8]
+    titles: Sequence[str]
+    rows: NDArray[np.int32]  # -1: no longer stored
+    shares: Matrix  # in the affinity, for vectors of whole numbers; 0 for papers that are no longer stored
 
 
 def pool_affinities(connection: Connection, space_id: int, paper_ids: Sequence[str]) -> PoolAffinities | None:
@@ -104,7 +125,7 @@ def pool_affinities(connection: Connection, space_id: int, paper_ids: Sequence[s
 def _rows(packed: Sequence[bytes]) -> _Rows:
     rows = np.frombuffer(b"".join(packed), np.uint8).reshape(len(packed), -1)
     scale = np.ascontiguousarray(rows[:, :4]).view("<f4")[:, 0]
-    return _Rows(rows[:, 4:].view(np.int8), scale)
+    return _Rows(np.ascontiguousarray(rows[:, 4:]).view(np.int8), scale)  # take() would copy another layout each time
 
 
 def _points(weights: _Rows, papers: _Rows, worth: int) -> NDArray[np.signedinteger]:
@@ -131,11 +152,17 @@ def best_matches(
     """Return the papers (points, number) with most points, then by number. `by_points`: points to add to the affinity,
     and the papers that get them, a bit each.
     """
-    size = len(affinity) // 8 + 1
+    shift = max(len(affinity).bit_length(), 3)
+    size = 1 << shift - 3  # bytes, so that shifts tell which number and which group a bit stands for
     packed = b"".join([papers.to_bytes(size, "little") for _points, papers in by_points])
-    bits = np.unpackbits(np.frombuffer(packed, np.uint8), bitorder="little").view(np.bool_)
-    group, number = np.divmod(bits.nonzero()[0], 8 * size)
-    points = np.array([points for points, _papers in by_points], np.int64)[group] + np.asarray(affinity)[number]
+    places = np.unpackbits(np.frombuffer(packed, np.uint8), bitorder="little").view(np.bool_).nonzero()[0]
+    number = places & (8 * size - 1)
+    points = np.array([points for points, _papers in by_points], np.int64)[places >> shift]
+    points += np.asarray(affinity)[number]
     # Whole numbers that sort by points, then by number: a sort of two keys takes several times as long.
-    best = np.sort(number - (points << 32))[:most].tolist()
-    return [(-(key >> 32), key & 0xFFFFFFFF) for key in best]
+    keys = number - (points << 32)
+    if most is not None and len(keys) > most:
+        keys.partition(most)
+        keys = keys[:most]
+    keys.sort()
+    return [(-(key >> 32), key & 0xFFFFFFFF) for key in keys.tolist()]

@@ -58,7 +58,7 @@ def affinities(
     ]
     rated = [space.vectors_of(list(papers)) for papers in fresh]
     weights, _ = discriminants(rated, [np.fromiter(p.values(), np.float32) for p in fresh], space.spectrum)
-    mapped, last, vectors = [], None, space.vectors[:0]
+    mapped, last, vectors = [], None, space.vectors_of([])
     for row, pool in zip(weights, pools, strict=True):
         if pool is not last:
             last, vectors = pool, space.vectors_of(pool)

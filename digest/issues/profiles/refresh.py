@@ -21,7 +21,7 @@ from digest.issues.profiles.store import Profile, StoredSpace
 from digest.subscribers.paper_feedback import PaperFeedback, likes_and_dislikes
 
 if TYPE_CHECKING:
-    from digest.issues.profiles.space import Matrix, Space
+    from digest.issues.profiles.space import Halved, Matrix, Space
 
 log = structlog.get_logger()
 
@@ -68,7 +68,7 @@ def _fitted(texts: Mapping[str, PaperText]) -> tuple[bytes, bytes, dict[str, byt
     return space.spectrum.astype("<f4").tobytes(), to_bytes(space), vectors
 
 
-def _packed(paper_ids: Sequence[str], vectors: "Matrix") -> dict[str, bytes]:
+def _packed(paper_ids: Sequence[str], vectors: "Halved | Matrix") -> dict[str, bytes]:
     from digest.issues.profiles.discriminant import pack
 
     packed: dict[str, bytes] = {}

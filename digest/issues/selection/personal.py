@@ -67,12 +67,13 @@ class PersonalList:
         chosen = [*((index, NO_PENALTIES) for index in numbers_in(pinned)), *chosen]
         neighbours = self._neighbours([index for index, _penalties in chosen]) if self._profile.affinity else {}
         return tuple(
-            self._pick(index, penalties, neighbours.get(index), index == outsider) for index, penalties in chosen
+            [self._pick(index, penalties, neighbours.get(index), index == outsider) for index, penalties in chosen]
         )
 
     def _neighbours(self, chosen: Sequence[int]) -> "Mapping[int, Neighbour]":
         """The liked papers that chosen ones resemble, where their reasons have room for one."""
-        named = [index for index in chosen if self._is_close(index) and names_neighbour(self._interests(index))]
+        affinity, least = self._profile.affinity, self._pool.least_close
+        named = [index for index in chosen if affinity[index] >= least and names_neighbour(self._interests(index))]
         return self._profile.neighbours(named) if named else {}
 
     def is_urgent(self) -> bool:
@@ -175,10 +176,7 @@ class PersonalList:
     # --- points and reasons ---
 
     def _affinity(self, index: int) -> int:
-        return int(self._profile.affinity[index]) if self._profile.affinity else 0
-
-    def _is_close(self, index: int) -> bool:
-        return self._pool.is_close(self._affinity(index))
+        return self._profile.affinity[index] if self._profile.affinity else 0
 
     def _is_never_missed(self, index: int) -> bool:
         return bool(self._never_missed >> index & 1)
@@ -202,7 +200,8 @@ class PersonalList:
 
     def _pick(self, index: int, penalties: Penalties, neighbour: "Neighbour | None", surprise: bool) -> Pick:
         interests, affinity, pick = self._interests(index), self._affinity(index), self._scored(index)[0]
-        if not (self._keeps_order or affinity or neighbour or surprise or penalties != NO_PENALTIES):
+        is_lowered = penalties != NO_PENALTIES
+        if not (self._keeps_order or affinity or neighbour or surprise or is_lowered):
             return pick
         paper_id, why, points = pick
         if self._keeps_order:
@@ -214,6 +213,6 @@ class PersonalList:
         elif (neighbour and names_neighbour(interests)) or (self._pool.is_close(affinity) and not interests):
             like = in_words(why_close(neighbour), self._language)
             why = joined_reasons([why, like]) if why else like
-        if any(penalties):
+        if is_lowered:
             points = (*points, *((name, -cost) for name, cost in penalties._asdict().items() if cost))
         return Pick(paper_id, why, points)

@@ -85,6 +85,28 @@ def test_the_neighbour_is_the_liked_paper_that_a_score_leans_on_while_it_is_in_t
     with read_only(engine) as connection:
         own = affinities(connection, [ben.id])[ben.id]
         assert own.neighbours([graphs]) == {graphs: Neighbour("Graphs and their nodes")}
+    with transaction(engine) as connection:
+        connection.execute(delete(papers).where(papers.c.id == paper_id(100)))
+    with read_only(engine) as connection:
+        assert affinities(connection, [ben.id])[ben.id].neighbours([graphs]) == {}
+
+
+@ON_SQLITE
+def test_neighbours_of_an_earlier_claim_stay_when_a_later_one_replaces_the_liked_papers_in_memory(
+    engine, ada, monkeypatch
+):
+    ben = add_subscriber(engine, "ben@example.com")
+    give(engine, ben, 110, 111, 112)
+    refresh_profiles(engine, MORNING)
+    graphs = POOL.index(paper_id(20))
+    with read_only(engine) as connection:
+        pool = pool_affinities(connection, 1, POOL)
+        (own,) = pool.of(connection, profiles_of(connection, 1, [ada.id]), 8_000, 4_000).values()
+        named = own.neighbours([graphs])
+        monkeypatch.setattr("digest.issues.profiles.pool_affinities._LIKED", 1)
+        pool.of(connection, profiles_of(connection, 1, [ben.id]), 8_000, 4_000)
+        assert list(named) == [graphs]
+        assert own.neighbours([graphs]) == named
 
 
 # --- what was sent ---

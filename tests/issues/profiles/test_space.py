@@ -92,3 +92,5 @@ def test_packed_vectors_score_as_the_full_ones(space):
     weights, _ = discriminants([space.vectors_of(["graph-1"])], [np.ones(1, np.float32)], space.spectrum)
     assert unpack(pack(weights)) @ unpack(packed).T == pytest.approx(weights @ space.vectors.T, abs=0.1)
     assert max(map(len, pack(np.ones((1, 448), np.float32)))) <= 1_000
+    halved = np.random.default_rng(1).standard_normal((1_000, 8)).astype(np.float16)
+    assert unpack(pack(halved)) == pytest.approx(halved.astype(np.float32), abs=0.02)

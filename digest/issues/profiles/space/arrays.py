@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Matrix = NDArray[np.float32]
+Halved = NDArray[np.float16]  # of large tables, which need no more precision
 Sparse = Any  # scipy.sparse.csr_array of float32; scipy carries no types
 
 CELLS = 1_000_000  # of the largest dense block while fitting: 4 MB

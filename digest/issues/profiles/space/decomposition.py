@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from digest.issues.profiles.space.arrays import NOTHING, Matrix, Sparse, blocks
+from digest.issues.profiles.space.arrays import NOTHING, Halved, Matrix, Sparse, blocks
 
 _ROUNDS = 4  # of subspace iteration; more of them change nothing
 _SPARE = 20  # dimensions that are computed and left out, because the last ones are inexact
@@ -20,7 +20,7 @@ def decompose(words: Sparse, dimensions: int, seed: int) -> tuple[Matrix, Matrix
     wanted = min(dimensions, papers)
     width = min(wanted + _SPARE, papers)
     basis = np.random.default_rng(seed).standard_normal((papers, width), dtype=np.float32)
-    by_word = words.T.tocsr()
+    by_word = words.T  # as it is: rows of words would take as much memory again
     for _ in range(_ROUNDS):
         for columns in blocks(width, max(words.shape)):
             basis[:, columns] = words @ (by_word @ np.ascontiguousarray(basis[:, columns]))
@@ -34,12 +34,15 @@ def decompose(words: Sparse, dimensions: int, seed: int) -> tuple[Matrix, Matrix
     return basis, np.maximum(strengths[best], 0)
 
 
-def multiply_rows(vectors: Matrix, factor: Matrix) -> None:
-    """Replace vectors by vectors · factor in their own memory, of which they give back what they no longer need."""
+def multiply_rows(vectors: Matrix | Halved, factor: Matrix, origin: Matrix | float = 0.0) -> None:
+    """Replace vectors by (vectors - origin) · factor in their own memory, of which they give back what they no longer
+    need.
+    """
     rows, width = len(vectors), factor.shape[1]
     flat = vectors.reshape(-1)
     for some in blocks(*vectors.shape):
-        flat[some.start * width : some.stop * width] = (vectors[some] @ factor).reshape(-1)
+        moved = np.asarray(vectors[some] - origin, np.float32)
+        flat[some.start * width : some.stop * width] = (moved @ factor).reshape(-1)
     del flat
     vectors.resize((rows, width), refcheck=False)  # the rows of a narrower product lie closer together
 

@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
-from digest.issues.profiles.space.arrays import NOTHING, Matrix, Sparse, blocks, scale_rows
+from digest.issues.profiles.space.arrays import NOTHING, Halved, Matrix, Sparse, blocks, scale_rows
 from digest.issues.profiles.space.neighbours import Neighbourhood
 from digest.issues.profiles.space.words import Lexicon
 
@@ -24,12 +23,12 @@ class Space:
     """A fitted space. Papers are rows, in the order of `rows`."""
 
     rows: dict[str, int]  # paper id → row
-    vectors: Matrix  # papers × dimensions, no rows once stored; of length 0 without a word in common with another text
+    vectors: Halved  # papers × dimensions, no rows once stored; of length 0 without a word in common with another text
     spectrum: Matrix  # the variance of the papers in each dimension, largest first
     lexicon: Lexicon
     words: Sparse  # papers × lexicon, of length 1
     neighbourhood: Neighbourhood
-    positions: NDArray[np.float16]  # papers × the dimensions of the decomposition
+    positions: Halved  # papers × the dimensions of the decomposition
     strengths: Matrix  # the squares of its singular values
     encoder: Matrix  # lexicon × the dimensions of the encoder; without columns where papers are few
     mean: Matrix  # of the vectors before they were centred and turned
@@ -44,7 +43,7 @@ class Space:
     def vectors_of(self, papers: Sequence[str]) -> Matrix:
         """Return the vectors of these papers; of length 0 for papers that are not in the fit."""
         rows = np.array([self.rows.get(paper, -1) for paper in papers], np.int32)
-        vectors = self.vectors[rows] if len(self.rows) else np.zeros((len(rows), 0), np.float32)
+        vectors = self.vectors[rows].astype(np.float32) if len(self.rows) else np.zeros((len(rows), 0), np.float32)
         vectors[rows < 0] = 0
         return vectors
 
@@ -86,7 +85,7 @@ class Space:
         return self.neighbourhood.edges(similarities, [self.rows.get(paper, -1) for paper in ids])
 
 
-def join(positions: Matrix | NDArray[np.float16], encoded: Matrix) -> Matrix:
+def join(positions: Matrix | Halved, encoded: Matrix) -> Matrix:
     """Return both vectors of each paper as one, each with the same weight."""
     split = positions.shape[1]
     joined = np.empty((len(positions), split + encoded.shape[1]), np.float32)

@@ -48,7 +48,7 @@ def from_bytes(stored: bytes) -> Space:
         parts = tables["word_weights"].astype(np.float32), tables["word_columns"], tables["word_ends"]
         return Space(
             rows={paper: row for row, paper in enumerate(ids)},
-            vectors=np.zeros((0, len(tables["spectrum"])), np.float32),
+            vectors=np.zeros((0, len(tables["spectrum"])), np.float16),
             spectrum=tables["spectrum"],
             lexicon=Lexicon({word: n for n, word in enumerate(names)}, tables["rarity"], float(tables["mean_length"])),
             words=sparse.csr_array(parts, shape=(len(ids), len(names))),

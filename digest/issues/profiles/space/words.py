@@ -3,7 +3,7 @@
 import re
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,12 +34,15 @@ class Lexicon:
         """Weight words as Lucene computes them (Robertson and Zaragoza 2009, §3), and scale rows to length 1."""
         lengths = counts.sum(axis=1)
         norm = _SATURATION * (1 - _LENGTH + _LENGTH * lengths / max(self.mean_length, 1))
-        times = counts.data
-        saturated = times * (_SATURATION + 1) / (times + np.repeat(norm, np.diff(counts.indptr)))
-        weights = (saturated * self.rarity[counts.indices]).astype(np.float32)
-        lengths = np.sqrt(_row_sums(weights**2, counts.indptr))
-        weights /= np.repeat(np.maximum(lengths, NOTHING), np.diff(counts.indptr))
-        return sparse.csr_array((weights, counts.indices, counts.indptr), shape=counts.shape)
+        weights = np.repeat(norm.astype(np.float32), np.diff(counts.indptr))
+        weights += counts.data
+        np.divide(counts.data, weights, out=weights)  # in place: here a fit needs most memory
+        weights *= self.rarity[counts.indices]
+        weights *= _SATURATION + 1
+        weighted = sparse.csr_array((weights, counts.indices, counts.indptr), shape=counts.shape)
+        lengths = np.sqrt((weighted**2).sum(axis=1))
+        weighted.data /= np.repeat(np.maximum(lengths, NOTHING), np.diff(counts.indptr))
+        return weighted
 
 
 def read_words(texts: Iterable[str]) -> tuple[Lexicon, Sparse]:
@@ -73,12 +76,7 @@ def _count(texts: Iterable[str], columns: dict[str, int], *, grow: bool) -> Spar
         numbers.extend(columns.setdefault(word, len(columns)) for word in counted)
         times.extend(counted.values())
         ends.append(len(numbers))
-    parts = np.array(times, np.float32), np.array(numbers, np.int32), np.array(ends, np.int32)
+    parts = np.asarray(times), np.asarray(numbers), np.asarray(ends)  # in the memory of the lists
     counts = sparse.csr_array(parts, shape=(len(ends) - 1, len(columns)))
     counts.sort_indices()
     return counts
-
-
-def _row_sums(values: Matrix, ends: Sequence[int]) -> Matrix:
-    sums: Matrix = np.diff(np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])[ends]).astype(np.float32)
-    return sums
