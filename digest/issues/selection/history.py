@@ -76,7 +76,9 @@ def papers_for(cached: CachedIssue, preferences: Preferences, history: Subscribe
     if preferences.balance is Balance.ONLY:
         since = None  # since then there may have been days without any paper of theirs, for which nothing waits
     selection = _select(cached, replace(preferences, full_lists=True) if is_first else preferences, history, since)
-    return replace(selection, first=is_first, since=since) if isinstance(selection, Selection) else selection
+    if isinstance(selection, SkipReason) or not (is_first or since):
+        return selection
+    return replace(selection, first=is_first, since=since)
 
 
 def _select(
