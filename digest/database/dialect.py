@@ -167,7 +167,8 @@ def wait_for_writers(connection: Connection, table: Table) -> None:
 def spelled_out(column: ColumnElement[Any], values: Collection[str]) -> ColumnElement[bool]:
     """Compare with constants written into the statement, in the order of a partial index's condition.
 
-    SQLite uses no partial index for parameters, and reads the whole table instead.
+    SQLite uses no partial index for parameters, and reads the whole table instead. SQLAlchemy writes a statement with
+    a list of parameters anew each time it is executed.
     """
     return column.in_([literal_column(f"'{value}'") for value in values])
 

@@ -261,18 +261,20 @@ def recipient_of(row: Row[Any]) -> Recipient:
     """Convert a row with the columns RECIPIENT."""
     values: list[Any] = list(row)
     subscriber_id, email, status, *preferences, link_version = values
-    return Recipient(subscriber_id, email, Status(status), _preferences(preferences), link_version=link_version)
+    return Recipient(subscriber_id, email, _STATUSES[status], _preferences(preferences), link_version=link_version)
 
 
 def _preferences(columns: Sequence[Any]) -> Preferences:
     """Convert the values of the columns, which are in the order of the class."""
     lists, others = columns[: len(_LISTS)], columns[len(_LISTS) :]
     surprise, balance, papers, full_lists, frequency, weekdays, *when = others
-    own = (surprise, Balance(balance), papers, full_lists, Frequency(frequency), _weekdays(weekdays), *when)
+    own = (surprise, _BALANCES[balance], papers, full_lists, _FREQUENCIES[frequency], _weekdays(weekdays), *when)
     values: list[Any] = [*map(tuple, lists), *own]
     return Preferences(*values)
 
 
+# By their values: calling an enumeration takes several times as long, for each subscriber of an issue.
+_STATUSES, _BALANCES, _FREQUENCIES = ({each.value: each for each in kind} for kind in (Status, Balance, Frequency))
 _LISTS = ("topics", "keywords", "categories", "authors", "labs", "muted_topics", "muted_words")
 
 

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from functools import lru_cache
-from itertools import groupby, islice
+from itertools import groupby, islice, repeat
+from sys import intern
 
 from digest.issues.issue import Issue
 from digest.issues.profiles.profile import CLEARLY_CLOSE, CLOSE, Neighbour, clearly_close
@@ -95,7 +96,7 @@ class Pool:
         self.by_score = issue.settings.rules not in (RULES, _RULES_1)  # as earlier versions chose
         self.has_votes = any(paper.has_votes for paper in issue.papers)
         self._language = lru_cache(maxsize=100)((languages or Languages()).get)
-        self.paper_ids = [paper.id for paper in papers]
+        self.paper_ids = [intern(paper.id) for paper in papers]
         self._all = (1 << len(papers)) - 1
         self._bits = {paper_id: 1 << index for index, paper_id in enumerate(self.paper_ids)}
         self._pinned = set_of(index for index, paper in enumerate(self._ranked) if paper.terms.is_pinned)
@@ -180,7 +181,7 @@ class Pool:
         return any(name in _INTERESTS or (name == AFFINITY and self.is_close(value)) for name, value in pick.points)
 
     def _set_of(self, paper_ids: Set[str]) -> PaperSet:
-        return sum(map(self._bits.__getitem__, self._bits.keys() & paper_ids)) if paper_ids else 0
+        return sum(map(self._bits.get, paper_ids, repeat(0)))
 
     def _own(self, preferences: Preferences, profile: PoolProfile) -> PaperSet:
         """The papers that match an interest, and those clearly like the liked ones."""
