@@ -93,7 +93,9 @@ class PersonalList:
             chosen = [*((index, NO_PENALTIES) for index in numbers_in(pinned)), *chosen]
         if self._profile.affinity or self._keeps_order:
             neighbours = self._neighbours([index for index, _penalties in chosen]) if self._profile.affinity else {}
-            return tuple([self._pick(index, costs, neighbours.get(index), index == outsider) for index, costs in chosen])
+            return tuple(
+                [self._pick(index, costs, neighbours.get(index), index == outsider) for index, costs in chosen]
+            )
         return tuple(
             [
                 self._scored(index)[0]
