@@ -196,7 +196,7 @@ class _Benchmark:
 
     def _growth(self, measured: Mapping[_World, Sequence[Round]]) -> dict[str, Any]:
         """Time and CPU time of a message in one world, divided by those in a smaller one; less is better."""
-        main, results = self._main, {}
+        main, results = self._main, dict[str, Any]()
         if self._options.growth:
             tenth = main._replace(subscribers=main.subscribers // 10)
             results["time_per_mail_growth"], results["cpu_growth"] = _ratios(measured[main], measured[tenth])

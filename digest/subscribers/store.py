@@ -274,7 +274,9 @@ def _preferences(columns: Sequence[Any]) -> Preferences:
 
 
 # By their values: calling an enumeration takes several times as long, for each subscriber of an issue.
-_STATUSES, _BALANCES, _FREQUENCIES = ({each.value: each for each in kind} for kind in (Status, Balance, Frequency))
+_STATUSES = {status.value: status for status in Status}
+_BALANCES = {balance.value: balance for balance in Balance}
+_FREQUENCIES = {frequency.value: frequency for frequency in Frequency}
 _LISTS = ("topics", "keywords", "categories", "authors", "labs", "muted_topics", "muted_words")
 
 

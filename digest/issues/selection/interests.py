@@ -32,7 +32,7 @@ def numbers_in(papers: PaperSet) -> Iterator[int]:
 
 
 def of_papers(papers: PaperSet, things: Sequence[T]) -> Iterator[T]:
-    """What belongs to these papers, of a sequence with one thing for each paper; faster than numbers_in() for many."""
+    """Yield the things of these papers, from a sequence with one for each paper. Faster than numbers_in() for many."""
     return compress(things, bin(papers)[:1:-1].encode().translate(_BITS))  # from the last binary digit to the first
 
 

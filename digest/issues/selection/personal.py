@@ -28,7 +28,7 @@ _NEVER_MISSED = (InterestKind.AUTHOR, InterestKind.LAB)
 
 
 class Mix(NamedTuple):
-    """How many papers of a list are of what kind."""
+    """The numbers of papers of each kind in a list."""
 
     share: int  # of their own, next to the top of the day
     top: int  # of the day's best that are always in it

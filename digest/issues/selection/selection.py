@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from functools import lru_cache
-from itertools import groupby, islice, repeat
+from itertools import groupby, islice
 from sys import intern
 
 from digest.issues.issue import Issue
@@ -181,7 +181,8 @@ class Pool:
         return any(name in _INTERESTS or (name == AFFINITY and self.is_close(value)) for name, value in pick.points)
 
     def _set_of(self, paper_ids: Set[str]) -> PaperSet:
-        return sum(map(self._bits.get, paper_ids, repeat(0)))
+        bit_of = self._bits.get
+        return sum([bit_of(paper_id, 0) for paper_id in paper_ids])
 
     def _own(self, preferences: Preferences, profile: PoolProfile) -> PaperSet:
         """The papers that match an interest, and those clearly like the liked ones."""
