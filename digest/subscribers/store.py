@@ -261,7 +261,7 @@ def recipient_of(row: Row[Any]) -> Recipient:
     """Convert a row with the columns RECIPIENT."""
     values: list[Any] = list(row)
     subscriber_id, email, status, *preferences, link_version = values
-    return Recipient(subscriber_id, email, _STATUSES[status], _preferences(preferences), link_version=link_version)
+    return Recipient(subscriber_id, email, Status(status), _preferences(preferences), link_version=link_version)
 
 
 def _preferences(columns: Sequence[Any]) -> Preferences:
@@ -274,7 +274,6 @@ def _preferences(columns: Sequence[Any]) -> Preferences:
 
 
 # By their values: calling an enumeration takes several times as long, for each subscriber of an issue.
-_STATUSES = {status.value: status for status in Status}
 _BALANCES = {balance.value: balance for balance in Balance}
 _FREQUENCIES = {frequency.value: frequency for frequency in Frequency}
 _LISTS = ("topics", "keywords", "categories", "authors", "labs", "muted_topics", "muted_words")

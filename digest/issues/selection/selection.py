@@ -143,8 +143,7 @@ class Pool:
         is_only_own = preferences.balance is Balance.ONLY
         unwanted = left_out | self._set_of(profile.rated) | self._muted(preferences)
         unwanted |= self._all & ~self._own(preferences, profile) if is_only_own else 0
-        pinned = self._pinned & ~unwanted
-        pinned = pinned and set_of(islice(numbers_in(pinned), preferences.papers))
+        pinned = self._pinned and set_of(islice(numbers_in(self._pinned & ~unwanted), preferences.papers))
         fresh = self._all & ~(unwanted | self.listed_before(not_before) | self._pinned)
         is_full = self.by_score or preferences.full_lists or self.issue.settings.floor is None
         best = fresh & self.best(is_full, (self.issue.date - since).days if since else 0)
@@ -153,8 +152,7 @@ class Pool:
             own = PersonalList(self, _with_room(preferences, pinned), profile, fresh, best, language)
             picks, is_urgent = own.picks(pinned), own.is_urgent
         else:
-            chosen = islice(of_papers(pinned | best, self.unmatched), preferences.papers)
-            picks = tuple([pick for pick, _points in chosen])
+            picks = self._in_order(pinned | best, preferences.papers)
             is_urgent = _never
         if not picks and (is_only_own or not fresh):
             return SkipReason.NOTHING_FOLLOWED if is_only_own else SkipReason.NOTHING_NEW
@@ -164,6 +162,10 @@ class Pool:
         if not picks:
             return SkipReason.NOTHING_NEW
         return Selection(picks, left_out.bit_count(), preferences.language, only=is_only_own)
+
+    def _in_order(self, papers: PaperSet, count: int) -> tuple[Pick, ...]:
+        """The first of these papers, by rank alone."""
+        return tuple([pick for pick, _points in islice(of_papers(papers, self.unmatched), count)])
 
     def _least(self, affinity: float) -> float:
         return math.ceil(affinity * self.points[AFFINITY]) or math.inf
