@@ -76,11 +76,15 @@ def make_world(database: str, count: int, today: date) -> None:
 
 def fan_out_seconds(database: str, count: int, today: date) -> tuple[float, int]:
     """Seconds to cut an issue for `count` subscribers in several zones at several hours, and the number of messages."""
-    engine = connect(database)
-    add_papers(engine, today)
-    add_subscribers(database, range(1, count + 1), today, spread=True)
+    spread = (
+        "UPDATE subscribers SET weekdays = 127, hour = id / %(zones)s %% 24,"
+        " zone = (%(names)s::text[])[1 + id %% %(zones)s] WHERE id <= %(count)s"
+    )
     with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute("VACUUM ANALYZE")
+        connection.execute(spread, {"names": list(ZONES), "zones": len(ZONES), "count": count})
+        connection.execute("VACUUM FULL ANALYZE subscribers")
+        connection.execute("CHECKPOINT")
+    engine = connect(database)
     began = monotonic()
     candidates = cut(engine, Settings(secret_key=SecretStr(SECRET)), today).candidates
     seconds = monotonic() - began

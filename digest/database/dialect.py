@@ -169,6 +169,7 @@ def spelled_out(column: ColumnElement[Any], values: Collection[str]) -> ColumnEl
 
     SQLite uses no partial index for parameters, and reads the whole table instead; a column of such a condition that is
     compared with a parameter elsewhere in the statement makes it plan anew each time, which takes ten times as long.
+    SQLAlchemy writes a statement with a list of parameters anew each time it is executed.
     """
     return column.in_([literal_column(f"'{value}'") for value in values])
 

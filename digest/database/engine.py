@@ -212,11 +212,13 @@ def _on_postgresql_connect(dbapi_connection: Any, _record: Any) -> None:
     # does not know the statements that psycopg prepared.
     if dbapi_connection.info.backend_pid != dbapi_connection.execute("SELECT pg_backend_pid()").fetchone()[0]:
         dbapi_connection.prepare_threshold = None
+    else:  # so that instants come in UTC, as Instant returns them
+        dbapi_connection.execute("SET TIME ZONE 'UTC'")
     # Quoting each text of an array takes longer than all other work on it.
     from psycopg.types.array import ListBinaryDumper
 
     dbapi_connection.adapters.register_dumper(list, ListBinaryDumper)
-    dbapi_connection.rollback()
+    dbapi_connection.commit()
 
 
 def _expect_open(dbapi_connection: Any, _record: object, _proxy: object) -> None:

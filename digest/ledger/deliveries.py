@@ -150,17 +150,18 @@ def is_wanted(due_day: ColumnElement[date]) -> ColumnElement[bool]:
     """skip_reason() in SQL, from the same table; a paused issue has to wait as well."""
     fixed = {str(kind): str(rule.status) for kind, rule in RULES.items() if rule.status}
     status = case(fixed, value=deliveries.c.kind, else_=subscribers.c.status)
-    ignores_pause = [str(kind) for kind, rule in RULES.items() if not rule.heeds_pause]
+    ignores_pause = [kind for kind, rule in RULES.items() if not rule.heeds_pause]
     paused_until = subscribers.c.paused_until
     subscriber = exists().where(subscribers.c.id == deliveries.c.subscriber_id)
     suppressed = exists().where(suppressions.c.key == deliveries.c.recipient)
-    asks = deliveries.c.kind.in_([str(kind) for kind, rule in RULES.items() if rule.asks])
+    # Written into the statement: lists of parameters would be expanded anew for each window.
+    asks = spelled_out(deliveries.c.kind, [kind for kind, rule in RULES.items() if rule.asks])
     asks_again = and_(asks, suppressed.where(suppressions.c.reason == str(SuppressionReason.REFUSED)))
     return and_(
         or_(
             subscriber.where(
                 subscribers.c.status == status,
-                or_(deliveries.c.kind.in_(ignores_pause), paused_until.is_(None), paused_until <= due_day),
+                or_(spelled_out(deliveries.c.kind, ignores_pause), paused_until.is_(None), paused_until <= due_day),
             ),
             and_(asks, subscriber.where(subscribers.c.status == str(Status.UNSUBSCRIBED))),
             and_(asks_again, subscriber),
@@ -208,11 +209,12 @@ _DUE_COUNT = select(func.count()).select_from(_DUE.limit(bindparam("most", type_
 
 _NAMES = [field.name for field in fields(Delivery)]
 _KIND = _NAMES.index("kind")
+_KINDS = {kind.value: kind for kind in Kind}
 DELIVERY = tuple(deliveries.c[name] for name in _NAMES)
 
 
 def delivery_of(row: Any) -> Delivery:
     """From a row of the columns DELIVERY."""
     values = list(row)
-    values[_KIND] = Kind(values[_KIND])
+    values[_KIND] = _KINDS[values[_KIND]]
     return Delivery(*values)

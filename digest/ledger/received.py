@@ -48,17 +48,15 @@ def already_sent(
     are not known yet (`being_chosen`). Claims are committed before anything is chosen, so at least one of two workers
     sees the other's. The same query finds the days on which they got no email because too few papers were worth it.
     """
-    values = {
-        "recipients": list({claim.recipient for claim in claims}),
-        "since": since.isoformat(),
-        "me": worker,
-        "mine": [claim.id for claim in claims],
-    }
-    rows = connection.execute(_other_deliveries(connection.dialect.name), values).all()
     sent = {claim.recipient: AlreadySent(set()) for claim in claims}
+    values = {"recipients": list(sent), "since": since.isoformat(), "me": worker}
+    rows = connection.execute(_deliveries_to(connection.dialect.name), values).all()
+    mine = {claim.id for claim in claims}  # left out here: PostgreSQL would look each row up in a list
     last_sent: dict[str, str] = {}
     withheld: list[tuple[str, str]] = []
-    for recipient, occasion, reason, issue_id, picks, selection in rows:
+    for delivery_id, recipient, occasion, reason, issue_id, picks, selection in rows:
+        if delivery_id in mine:
+            continue
         if reason == SkipReason.TOO_FEW:
             withheld.append((occasion, recipient))
         elif picks is None and selection is None:
@@ -77,18 +75,17 @@ def already_sent(
 
 
 @cache
-def _other_deliveries(dialect: str) -> Select[Any]:
+def _deliveries_to(dialect: str) -> Select[Any]:
     # Building this statement takes longer than running it.
     chosen_elsewhere = and_(deliveries.c.state == State.CLAIMED, deliveries.c.worker != bindparam("me"))
     with_papers = and_(may_arrive(), or_(is_chosen(), chosen_elsewhere))
-    names = ("recipient", "occasion", "reason", "issue_id", "picks", "selection")
+    names = ("id", "recipient", "occasion", "reason", "issue_id", "picks", "selection")
     columns = tuple(deliveries.c[name] for name in names)
     return select(*columns).where(
         in_list_param(dialect, deliveries.c.recipient, "recipients"),
         deliveries.c.occasion >= bindparam("since"),
         or_(with_papers, _is_skipped(SkipReason.TOO_FEW)),
         deliveries.c.kind.in_(WITH_PAPERS),
-        ~in_list_param(dialect, deliveries.c.id, "mine"),
     )
 
 

@@ -28,7 +28,7 @@ from sqlalchemy import (
     update,
 )
 
-from digest.database.dialect import insert_into, use_indexes
+from digest.database.dialect import insert_into, spelled_out, use_indexes
 from digest.database.tables import deliveries, issue_totals, issues
 from digest.database.tables.ledger import AGAIN
 from digest.ledger.deliveries import is_waiting, is_with_worker
@@ -67,7 +67,7 @@ def summing(dialect: str, change: Update, left: State | None = None, lists: bool
     # Each session has a part of its own: no two transactions change the same row, so neither waits for the other.
     key = (rows.c.issue_id, func.pg_backend_pid(), rows.c.state, rows.c.reason)
     sums = select(*key, func.sum(rows.c.step), func.max(rows.c.finished_at)).group_by(*key)
-    which = and_(rows.c.issue_id.is_not(None), rows.c.state.in_(FINAL))
+    which = and_(rows.c.issue_id.is_not(None), spelled_out(rows.c.state, FINAL))
     new = insert_into(dialect, issue_totals).from_select([*_KEY, *_SUMS], sums.where(which))
     shown = select(rows.c.id, rows.c.subscriber_id) if lists else select(func.count()).select_from(rows)
     return shown.add_cte(_adding(new).cte("added"))

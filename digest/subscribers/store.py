@@ -268,11 +268,14 @@ def _preferences(columns: Sequence[Any]) -> Preferences:
     """Convert the values of the columns, which are in the order of the class."""
     lists, others = columns[: len(_LISTS)], columns[len(_LISTS) :]
     surprise, balance, papers, full_lists, frequency, weekdays, *when = others
-    own = (surprise, Balance(balance), papers, full_lists, Frequency(frequency), _weekdays(weekdays), *when)
+    own = (surprise, _BALANCES[balance], papers, full_lists, _FREQUENCIES[frequency], _weekdays(weekdays), *when)
     values: list[Any] = [*map(tuple, lists), *own]
     return Preferences(*values)
 
 
+# By their values: calling an enumeration takes several times as long, for each subscriber of an issue.
+_BALANCES = {balance.value: balance for balance in Balance}
+_FREQUENCIES = {frequency.value: frequency for frequency in Frequency}
 _LISTS = ("topics", "keywords", "categories", "authors", "labs", "muted_topics", "muted_words")
 
 

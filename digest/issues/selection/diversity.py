@@ -9,7 +9,6 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from functools import cached_property, lru_cache
-from itertools import islice
 from typing import NamedTuple
 
 from digest.issues.selection.interests import PaperSet
@@ -43,8 +42,10 @@ def filled(stages: Sequence[Stage]) -> list[int]:
     """The papers that the stages add to an empty list, whether or not they repeat each other."""
     chosen: dict[int, None] = {}
     for candidates, until in stages:
-        fresh = (paper for _score, paper in candidates if paper not in chosen)
-        chosen |= dict.fromkeys(islice(fresh, max(until - len(chosen), 0)))
+        for _score, paper in candidates:
+            if len(chosen) >= until:
+                break
+            chosen[paper] = None
     return list(chosen)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cached_property, lru_cache
+from sys import intern
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, select
@@ -76,7 +77,9 @@ def papers_for(cached: CachedIssue, preferences: Preferences, history: Subscribe
     if preferences.balance is Balance.ONLY:
         since = None  # since then there may have been days without any paper of theirs, for which nothing waits
     selection = _select(cached, replace(preferences, full_lists=True) if is_first else preferences, history, since)
-    return replace(selection, first=is_first, since=since) if isinstance(selection, Selection) else selection
+    if isinstance(selection, SkipReason) or not (is_first or since):
+        return selection
+    return replace(selection, first=is_first, since=since)
 
 
 def _select(
@@ -106,7 +109,8 @@ def histories(
 
     def papers_of(issue_id: int) -> Mapping[int, str]:
         if issue_id not in earlier:
-            earlier[issue_id] = papers_by_rank(connection, issue_id)
+            ids = papers_by_rank(connection, issue_id)
+            earlier[issue_id] = {rank: intern(paper_id) for rank, paper_id in ids.items()}  # the same paper, one object
         return earlier[issue_id]
 
     got = already_sent(connection, deliveries, worker, min(entry.oldest_day for entry in cached.values()), papers_of)

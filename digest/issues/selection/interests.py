@@ -8,7 +8,8 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from functools import cached_property, lru_cache
-from typing import NamedTuple
+from itertools import compress
+from typing import NamedTuple, TypeVar
 
 from digest.papers.paper import Paper
 from digest.papers.topics import TOPICS, matches_topic
@@ -16,7 +17,9 @@ from digest.subscribers.subscriber import Preferences
 
 _WHOLE_WORD = 4  # words up to this length match whole words: "rag" is not in "ragged"; "distil" is in "distillation"
 _TOPICS = {topic.slug: topic for topic in TOPICS}
+_BITS = bytes([digit & 1 for digit in range(256)])  # by the digits "0" and "1"
 
+T = TypeVar("T")
 PaperSet = int  # bit n stands for paper n of a pool: sets of any size are joined and split in well under a microsecond
 
 
@@ -26,6 +29,11 @@ def numbers_in(papers: PaperSet) -> Iterator[int]:
         lowest = papers & -papers
         yield lowest.bit_length() - 1
         papers ^= lowest
+
+
+def of_papers(papers: PaperSet, things: Sequence[T]) -> Iterator[T]:
+    """Yield the things of these papers, from a sequence with one for each paper. Faster than numbers_in() for many."""
+    return compress(things, bin(papers)[:1:-1].encode().translate(_BITS))  # from the last binary digit to the first
 
 
 def set_of(numbers: Iterable[int]) -> PaperSet:
@@ -45,6 +53,9 @@ class InterestKind(StrEnum):
     CATEGORY = "category"
 
 
+_KINDS = tuple(InterestKind)
+
+
 class Interest(NamedTuple):
     """One thing that a subscriber follows or muted."""
 
@@ -56,13 +67,13 @@ def interests_of(preferences: Preferences) -> tuple[Interest, ...]:
     """A subscriber's interests, the most specific first; empty by default."""
     wanted = preferences
     by_kind = (wanted.authors, wanted.keywords, wanted.labs, wanted.topics, wanted.categories)
-    return tuple([Interest(kind, word) for kind, words in zip(InterestKind, by_kind, strict=True) for word in words])
+    return tuple([Interest(kind, word) for kind, words in zip(_KINDS, by_kind, strict=True) for word in words])
 
 
 def muted_by(preferences: Preferences) -> list[Interest]:
     """A subscriber's muted topics and words."""
-    topics = (Interest(InterestKind.TOPIC, slug) for slug in preferences.muted_topics)
-    return [*topics, *(Interest(InterestKind.KEYWORD, word) for word in preferences.muted_words)]
+    topics = [Interest(InterestKind.TOPIC, slug) for slug in preferences.muted_topics]
+    return topics + [Interest(InterestKind.KEYWORD, word) for word in preferences.muted_words]
 
 
 class Catalogue:

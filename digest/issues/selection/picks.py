@@ -61,12 +61,8 @@ def packed_selection(selection: Selection, ranks: Mapping[str, int]) -> bytes:
     First the ranks, which later claims read; then, compressed, a line about all, and for each pick
     [why, trending, name of another term, its value, …], values in points; trending may be 0.
     """
-    about: dict[str, Any] = {"left_out": selection.left_out} if selection.left_out else {}
-    about |= {"language": selection.language} if selection.language else {}
-    about |= {"first": True} if selection.first else {}
-    about |= {"since": selection.since.isoformat()} if selection.since else {}
-    about |= {"only": True} if selection.only else {}
-    lines = [_COMPACT.encode(about), *[_reason(pick.why, pick.points) for pick in selection.picks]]
+    about = _about(selection.left_out, selection.language, selection.first, selection.since, selection.only)
+    lines = [about, *[_reason(why, points) for _paper_id, why, points in selection.picks]]
     return packed_ranks([ranks[pick.paper_id] for pick in selection.picks]) + _compressed("\n".join(lines))
 
 
@@ -89,6 +85,16 @@ def _pick(paper_id: str, why: str, *points: Any) -> Pick:
     named = (TRENDING, *points) if points else ()  # the first versions stored no points
     pairs = zip(named[::2], named[1::2], strict=True)
     return Pick(paper_id, why, tuple(pair for pair in pairs if pair != (TRENDING, 0)))
+
+
+@lru_cache(maxsize=1_000)
+def _about(left_out: int, language: str, first: bool, since: date | None, only: bool) -> str:
+    about: dict[str, Any] = {"left_out": left_out} if left_out else {}
+    about |= {"language": language} if language else {}
+    about |= {"first": True} if first else {}
+    about |= {"since": since.isoformat()} if since else {}
+    about |= {"only": True} if only else {}
+    return _COMPACT.encode(about)
 
 
 @lru_cache(maxsize=20_000)  # papers have the same points for many subscribers

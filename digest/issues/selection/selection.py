@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date
 from functools import lru_cache
 from itertools import groupby, islice
+from sys import intern
 
 from digest.issues.issue import Issue
 from digest.issues.profiles.profile import CLEARLY_CLOSE, CLOSE, Neighbour, clearly_close
@@ -23,6 +24,7 @@ from digest.issues.selection.interests import (
     interests_of,
     muted_by,
     numbers_in,
+    of_papers,
     set_of,
 )
 from digest.issues.selection.personal import FEWEST, PersonalList
@@ -94,8 +96,9 @@ class Pool:
         self.by_score = issue.settings.rules not in (RULES, _RULES_1)  # as earlier versions chose
         self.has_votes = any(paper.has_votes for paper in issue.papers)
         self._language = lru_cache(maxsize=100)((languages or Languages()).get)
-        self.paper_ids = [paper.id for paper in papers]
+        self.paper_ids = [intern(paper.id) for paper in papers]
         self._all = (1 << len(papers)) - 1
+        self._bits = {paper_id: 1 << index for index, paper_id in enumerate(self.paper_ids)}
         self._pinned = set_of(index for index, paper in enumerate(self._ranked) if paper.terms.is_pinned)
         self.ranks = {ranked.paper.id: ranked.rank for ranked in self._ranked}
         self.by_rank = {rank: paper_id for paper_id, rank in self.ranks.items()}
@@ -106,13 +109,16 @@ class Pool:
         self._boosts = {kind: _boosts(self.points[kind]) for kind in InterestKind}
         self.least_close = self._least(_CLOSE_BEFORE if self.by_score else CLOSE)  # points of affinity that are a match
         self.rank_points = [self._rank_points(ranked) for ranked in self._ranked]
+        self.by_rank_alone = [(points, index) for index, (_name, points) in enumerate(self.rank_points)]
         self.diversity = Diversity(papers, self.points["near_duplicate"], self.points["same_lab"])
         self.catalogue = Catalogue(papers)
         self.listed_before = lru_cache(maxsize=100)(self._listed_before)
         self.pick = lru_cache(maxsize=50_000)(self._pick)
         self.best = lru_cache(maxsize=100)(self._best)
-        self._picks = [
-            Pick(paper_id, "", (points,)) for paper_id, points in zip(self.paper_ids, self.rank_points, strict=True)
+        # Papers that match nothing: what _pick() would return.
+        self.unmatched = [
+            (Pick(paper_id, "", (points,)), points[1])
+            for paper_id, points in zip(self.paper_ids, self.rank_points, strict=True)
         ]
         self._dates = [_date_of(paper) for paper in papers]
 
@@ -137,16 +143,16 @@ class Pool:
         is_only_own = preferences.balance is Balance.ONLY
         unwanted = left_out | self._set_of(profile.rated) | self._muted(preferences)
         unwanted |= self._all & ~self._own(preferences, profile) if is_only_own else 0
-        pinned = set_of(islice(numbers_in(self._pinned & ~unwanted), preferences.papers))
+        pinned = self._pinned and set_of(islice(numbers_in(self._pinned & ~unwanted), preferences.papers))
         fresh = self._all & ~(unwanted | self.listed_before(not_before) | self._pinned)
         is_full = self.by_score or preferences.full_lists or self.issue.settings.floor is None
         best = fresh & self.best(is_full, (self.issue.date - since).days if since else 0)
-        if interests_of(preferences) or profile.affinity:
+        if preferences.follows_something or profile.affinity:
             language = self._language(preferences.language or self.issue.settings.language)
             own = PersonalList(self, _with_room(preferences, pinned), profile, fresh, best, language)
             picks, is_urgent = own.picks(pinned), own.is_urgent
         else:
-            picks = tuple([self._picks[index] for index in islice(numbers_in(pinned | best), preferences.papers)])
+            picks = self._in_order(pinned | best, preferences.papers)
             is_urgent = _never
         if not picks and (is_only_own or not fresh):
             return SkipReason.NOTHING_FOLLOWED if is_only_own else SkipReason.NOTHING_NEW
@@ -156,6 +162,10 @@ class Pool:
         if not picks:
             return SkipReason.NOTHING_NEW
         return Selection(picks, left_out.bit_count(), preferences.language, only=is_only_own)
+
+    def _in_order(self, papers: PaperSet, count: int) -> tuple[Pick, ...]:
+        """The first of these papers, by rank alone."""
+        return tuple([pick for pick, _points in islice(of_papers(papers, self.unmatched), count)])
 
     def _least(self, affinity: float) -> float:
         return math.ceil(affinity * self.points[AFFINITY]) or math.inf
@@ -173,7 +183,8 @@ class Pool:
         return any(name in _INTERESTS or (name == AFFINITY and self.is_close(value)) for name, value in pick.points)
 
     def _set_of(self, paper_ids: Set[str]) -> PaperSet:
-        return set_of([self.index[paper_id] for paper_id in paper_ids if paper_id in self.index])
+        bit_of = self._bits.get
+        return sum([bit_of(paper_id, 0) for paper_id in paper_ids])
 
     def _own(self, preferences: Preferences, profile: PoolProfile) -> PaperSet:
         """The papers that match an interest, and those clearly like the liked ones."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -134,7 +134,12 @@ def _picks_to_store(draft: Draft, issues: IssueCache) -> bytes | None:
 
 def due_day(subscriber: Recipient, due_at: datetime) -> date:
     """The date where the subscriber lives, which a pause is compared with."""
-    return due_at.astimezone(ZoneInfo(subscriber.preferences.zone)).date()
+    return _day_in(subscriber.preferences.zone, due_at)
+
+
+@lru_cache(maxsize=1_000)
+def _day_in(zone: str, at: datetime) -> date:
+    return at.astimezone(ZoneInfo(zone)).date()
 
 
 def record_of(draft: Draft, message: OutgoingMessage, issues: IssueCache) -> MessageRecord:
