@@ -56,7 +56,7 @@ _SLOWER, _GIGABYTE = 1.15, 1_000_000_000
 class InstantSender:
     """Accepts every message at once."""
 
-    def submit(self, window: Any, now: Any, begin_until: float) -> "Future[list[Reply]]":
+    def submit(self, window: Any, now: Any, _begin_until: float) -> "Future[list[Reply]]":
         future: Future[list[Reply]] = Future()
         future.set_result([Reply(each.id, Phase.CONTENT, 250, "2.0.0 queued", now()) for each in window])
         return future

@@ -25,7 +25,7 @@ class Mailbox:
     def __init__(self) -> None:
         self.log: list[tuple[int, str, frozenset[bytes]]] = []  # delivery, address, papers
 
-    def submit(self, window: Sequence[Envelope], now: Any, begin_until: float) -> "Future[list[Reply]]":
+    def submit(self, window: Sequence[Envelope], now: Any, _begin_until: float) -> "Future[list[Reply]]":
         for each in window:
             papers = frozenset(_PAPER.findall(each.message.replace(b"=\r\n", b"")))
             self.log.append((each.id, each.forward_path, papers))
