@@ -65,6 +65,7 @@ def test_a_lost_connection_is_an_outage_and_the_next_reader_gets_another(postgre
             other.execute(select(func.pg_terminate_backend(lost.info.backend_pid)))
         with pytest.raises(OperationalError):
             rows_of(connection, WITH, VALUES)
+        assert connection.invalidated
     with read_singly(engine) as connection:
         assert rows_of(connection, WITH, VALUES) == []
     engine.dispose()

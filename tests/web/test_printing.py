@@ -44,7 +44,6 @@ def environment(code: str, quick: bool) -> Environment:
         None, date(2026, 11, 23), ["<"], _("Code"), _("New in %(category)s", category=HOSTILE),
         n_("%(num)s vote", "%(num)s votes", num=1), n_("%(num)s vote", "%(num)s votes", num=1200),
     ],
-    ids=repr,
 )  # fmt: skip
 def test_a_value_is_printed_as_jinja_prints_it(value: object, code: str) -> None:
     plain, quick = (environment(code, is_quick).from_string(TEMPLATE) for is_quick in (False, True))
