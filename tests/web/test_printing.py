@@ -7,8 +7,9 @@ from jinja2 import Environment, StrictUndefined
 from jinja2.exceptions import UndefinedError
 from markupsafe import Markup
 
-from digest.language import Languages, _, n_, speak
+from digest.language import Languages, _, n_
 from digest.resources import resource
+from digest.templating import speak
 from digest.web.printing import print_quickly
 
 HOSTILE = "<b onclick='x'>\"&amp;\""
