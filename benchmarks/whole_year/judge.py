@@ -1,4 +1,4 @@
-"""The sender of the simulated year, and the judge of what it was given."""
+"""The sender of the simulated year, and the judge of its messages."""
 
 import re
 from collections import Counter, defaultdict

@@ -1,4 +1,4 @@
-"""Subscribers with different wishes, some of whom join, pause and leave."""
+"""Subscribers with different wishes. Some join, pause or leave during the year."""
 
 import random
 from collections.abc import Collection, Iterator, Sequence
@@ -25,7 +25,7 @@ _PAUSE = 14 * DAY
 
 @dataclass(slots=True)
 class Life:
-    """What a subscriber chooses, and the days on which something changes for them."""
+    """A subscriber's choices, and the days on which something changes for them."""
 
     number: int
     preferences: Preferences
@@ -44,7 +44,7 @@ class Life:
         return recipient_key(self.address, world.SECRET.encode())
 
     def expected(self, issue: date) -> Collection[int]:
-        """How many copies of this issue they may get."""
+        """Return the numbers of copies of this issue that they may get."""
         day = self._day_of(issue)
         changes = [self.joins, self.leaves, self.pauses, self.pauses and self.pauses + _PAUSE]
         if any(change and abs(day - change) <= _LEEWAY for change in changes):

@@ -13,7 +13,7 @@ _PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 
 
 class Image(CleanRoot):
-    """What a Dockerfile makes: a folder for each stage, and what its last lines say about running it."""
+    """The folders that a Dockerfile makes, one for each stage, and the user, folder and command of the last."""
 
     def __init__(self, base: Path, target: Path) -> None:
         super().__init__(target)
