@@ -42,7 +42,8 @@ def base():
         subprocess.run(make, check=True, capture_output=True)
     (folder / "usr/local/bin/python").unlink(missing_ok=True)
     (folder / "usr/local/bin/python").symlink_to("/usr/bin/python3")  # its name in the image
-    shutil.copy("/etc/resolv.conf", folder / "etc")
+    for file in ("/etc/resolv.conf", "/etc/ssl/certs/ca-certificates.crt"):
+        shutil.copy(file, folder / file.lstrip("/"))
     return folder
 
 
@@ -62,6 +63,7 @@ def test_the_steps_make_programs_that_run_without_root_and_write_only_their_data
         "DIGEST_MAIL_FROM": "digest@example.org",
         "DIGEST_SMTP_URL": smtp_server.url,
         "DIGEST_REDIS_URL": redis_url,
+        "DIGEST_SOURCES": "feeds",
         "DIGEST_SECRET_KEY": "0123456789abcdef" * 4,
     }
     assert (image.user, image.folder.joinpath(DATA.lstrip("/")).stat().st_uid) == ("10001", 10001)

@@ -80,14 +80,15 @@ class Image(CleanRoot):
     _expose = _stopsignal = _healthcheck = _volume
 
     def program(self, *arguments: str, entry: str = "") -> list[str]:
-        """A program of the image, as its user, in a read-only root with a writable folder of data and a /tmp."""
+        """A program of the image, as its user, in a read-only root; its data, /tmp and /dev/shm are writable."""
         words = entry or " ".join([*self.entry, *(arguments or self.command)])
         root = self.folder
         mounts = (
             f"mount --bind {root} {root} && mount --bind {root}{DATA} {root}{DATA} && mount -t tmpfs none {root}/tmp"
-            f" && mount -t proc none {root}/proc && mount -o remount,bind,ro {root}"
+            f" && mount -t tmpfs none {root}/dev/shm && mount -t proc none {root}/proc"
+            f" && mount -o remount,bind,ro {root}"
         )
         environment = " ".join(f"{name}={value}" for name, value in self.environment.items())
-        change = f"exec chroot --userspec={self.user}:{self.user} {root} setpriv --no-new-privs env -i {environment}"
+        change = f"exec chroot --userspec={self.user}: {root} setpriv --no-new-privs env -i {environment}"
         inside = f"cd {self.workdir} && exec {words}"
         return ["unshare", "--mount", "sh", "-c", f'{mounts} && {change} sh -c "{inside}"']
