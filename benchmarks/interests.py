@@ -17,7 +17,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -90,6 +90,7 @@ def measure(documents: Documents, tasks: Sequence[Task], rounds: int) -> Found:
     began = time.process_time()
     space = fit_space(documents)
     fitted = time.process_time() - began
+    space = replace(space, vectors=space.vectors.astype(np.float32))  # workers do not compute in half precision either
     readers = [[PaperFeedback(paper, FeedbackKind.MORE, _NOW) for paper in task.liked] for task in tasks]
     centroid = Centroid(documents)
 
