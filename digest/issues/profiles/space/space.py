@@ -23,9 +23,8 @@ class Space:
     """A fitted space. Papers are rows, in the order of `rows`."""
 
     rows: dict[str, int]  # paper id → row
-    vectors: (
-        Halved | Matrix
-    )  # papers × dimensions, no rows once stored; of length 0 without a word in common with another text
+    # Papers × dimensions, no rows once stored. Of length 0 without a word in common with another text.
+    vectors: Halved | Matrix
     spectrum: Matrix  # the variance of the papers in each dimension, largest first
     lexicon: Lexicon
     words: Sparse  # papers × lexicon, of length 1
@@ -45,11 +44,8 @@ class Space:
     def vectors_of(self, papers: Sequence[str]) -> Matrix:
         """Return the vectors of these papers; of length 0 for papers that are not in the fit."""
         rows = np.array([self.rows.get(paper, -1) for paper in papers], np.int32)
-        vectors = (
-            self.vectors[rows].astype(np.float32, copy=False)
-            if len(self.rows)
-            else np.zeros((len(rows), 0), np.float32)
-        )
+        known = self.vectors[rows] if len(self.rows) else np.zeros((len(rows), 0))
+        vectors: Matrix = known.astype(np.float32, copy=False)
         vectors[rows < 0] = 0
         return vectors
 
