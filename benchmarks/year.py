@@ -14,8 +14,9 @@ import statistics
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
@@ -74,12 +75,19 @@ def main() -> None:
 
 
 def _measure(options: argparse.Namespace) -> dict[str, Any]:
+    with installation() as (settings, engine):
+        return _year(engine, settings, options)
+
+
+@contextmanager
+def installation(**values: Any) -> Iterator[tuple[Settings, Engine]]:
+    """An empty installation on SQLite, in a folder that is deleted afterwards; `values` are settings."""
     with tempfile.TemporaryDirectory(prefix="year-") as folder:
-        settings = Settings(data_dir=Path(folder), secret_key=SecretStr(world.SECRET))
+        settings = Settings(data_dir=Path(folder), secret_key=SecretStr(world.SECRET), **values)
         migrate(settings.database)
         engine = keep_log(connect(settings.database), replay_log(settings))
         try:
-            return _year(engine, settings, options)
+            yield settings, engine
         finally:
             engine.dispose()
 

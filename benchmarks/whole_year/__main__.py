@@ -10,33 +10,27 @@ if a promise is broken.
 
 import argparse
 import logging
-import tempfile
 import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from datetime import time as time_of_day
-from pathlib import Path
 from typing import Any
 
 import structlog
-from pydantic import SecretStr
 from sqlalchemy import Engine
 
-from benchmarks import world
 from benchmarks.command import command, run
 from benchmarks.installation import progress
 from benchmarks.whole_year.judge import Judge, Mailbox
 from benchmarks.whole_year.lives import CUT, DAY, FIRST, add_first, change_lives, lives
-from benchmarks.year import add_papers, size
+from benchmarks.year import add_papers, installation, size
 from digest import machine_clock, wiring
-from digest.database.engine import connect, keep_log
-from digest.database.migrate import migrate
 from digest.issues.selection import IssueCache
 from digest.mail.compose.composer import Composer
 from digest.mail.delivery.journal import Journal
 from digest.mail.delivery.worker import DeliveryWorker, WorkerSettings
 from digest.settings import Settings
-from digest.settings.composing import languages, mail_context, replay_log
+from digest.settings.composing import languages, mail_context
 from workers.scheduler import Jobs
 
 _FLAT, _LAST_DAYS = 1.05, 60
@@ -68,24 +62,10 @@ def main() -> None:
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Run the year in a folder that is deleted afterwards, and return what was counted."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    with tempfile.TemporaryDirectory(prefix="whole-year-") as folder:
-        settings = Settings(
-            data_dir=Path(folder),
-            secret_key=SecretStr(world.SECRET),
-            sources="feeds",
-            cut_at=CUT,
-            keep_deliveries_days=93,
-            keep_events_days=93,
-            keep_votes_days=31,
-            keep_rendered_days=31,
-            keep_readings_days=93,
-        )
-        migrate(settings.database)
-        engine = keep_log(connect(settings.database), replay_log(settings))
-        try:
-            return _year(engine, settings, options)
-        finally:
-            engine.dispose()
+    retention = {"keep_deliveries_days": 93, "keep_events_days": 93, "keep_readings_days": 93}
+    retention |= {"keep_votes_days": 31, "keep_rendered_days": 31}
+    with installation(sources="feeds", cut_at=CUT, **retention) as (settings, engine):
+        return _year(engine, settings, options)
 
 
 def _year(engine: Engine, settings: Settings, options: argparse.Namespace) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from digest import machine_clock
 
 @pytest.fixture
 def year():
-    """Return a function that simulates three days. The machine's clock is put back afterwards."""
+    """Return a simulation of three days, after which the machine's clock is real again."""
     clocks = machine_clock.now, machine_clock.monotonic, machine_clock.sleep
     yield lambda: whole_year.measure(argparse.Namespace(subscribers=12, days=3))
     machine_clock.replace(*clocks)
