@@ -27,7 +27,6 @@ from digest.text import language_of
 from digest.web.assets import Assets
 from digest.web.form_time import form_time
 from digest.web.negotiation import LanguageChoice, choose_language
-from digest.web.printing import print_quickly
 
 _EMAIL = "\ue000"  # stands for an address in a page that is kept; nothing else holds this character
 _FORMATS = ("long_date", "day_of", "short_date", "month", "short_month", "number")  # of a Language
@@ -104,7 +103,6 @@ class Pages:
             auto_reload=False,  # or each page would ask for the age of each of its files
         )
         speak(environment, language)
-        print_quickly(environment, language)
         environment.globals.update(
             title=settings.title,
             root=self._root,
