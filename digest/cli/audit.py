@@ -17,6 +17,7 @@ from digest.cli.options import OfKind, date_option, day_of, with_options
 from digest.cli.output import answer, progress, table, with_json
 from digest.ledger.kinds import IssueKind, IssueStatus, Listing
 from digest.settings import settings
+from digest.text import minute_of
 
 if TYPE_CHECKING:  # the help text should not wait for the database's library
     from digest.issues.audit import Audit, AuditRow, Outlook, SendingRate
@@ -154,7 +155,7 @@ def _list(wanted: RowOptions, state: Listing, issue: "Issue | None") -> None:
 
 def _of_the_issue(issue: "Issue | None", unsent: str, change: "Event | None") -> Iterator[str]:
     if issue and issue.withdrawn_at:
-        yield f"Withdrawn from the site since {issue.withdrawn_at:%Y-%m-%d %H:%M} UTC."
+        yield f"Withdrawn from the site since {minute_of(issue.withdrawn_at)}."
     if issue and change and issue.status is not IssueStatus.RUNNING:
         yield f"{issue.status.capitalize()} {_by_whom(change)}."
     if unsent:
@@ -169,7 +170,7 @@ def _rate_lines(rate: "SendingRate | None") -> Iterator[str]:
 
 def _by_whom(change: "Event") -> str:
     by, reason = change.detail.get("by", ""), change.detail.get("reason", "")
-    return f"{f'by {by} ' if by else ''}since {change.at:%Y-%m-%d %H:%M} UTC{f': {reason}' if reason else ''}"
+    return f"{f'by {by} ' if by else ''}since {minute_of(change.at)}{f': {reason}' if reason else ''}"
 
 
 def _changed(change: "Event | None") -> dict[str, object] | None:
@@ -257,7 +258,7 @@ def _expected_end(left: "Outlook", speed: float) -> str:
         return "done"
     now = clock.now()
     last = max(left.last_attempt_at or now, now + timedelta(seconds=left.deliveries / speed if speed else 0))
-    when = f", the last about {last:%Y-%m-%d %H:%M} UTC" if last > now else ""
+    when = f", the last about {minute_of(last)}" if last > now else ""
     return f"{left.deliveries} to come{when}"
 
 

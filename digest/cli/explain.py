@@ -11,6 +11,7 @@ from digest.cli.lookup import key_of, open_database, reading, stored_issue
 from digest.cli.options import Day, OfKind, day_of, weight_option
 from digest.cli.output import NotReady, answer, table, with_json
 from digest.ledger.kinds import IssueKind
+from digest.text import minute_of
 
 if TYPE_CHECKING:  # the help text should not wait for the database's library
     from digest.issues.explain import Move
@@ -68,7 +69,7 @@ def _explain_issue(issue: "Issue", changes: Mapping[str, float], limit: int) -> 
 
 def _issue_lines(document: Mapping[str, Any], limit: int) -> Iterator[str]:
     which = "" if document["kind"] == IssueKind.DAILY else f" ({document['kind']})"
-    cut = f"{document['cut_at']:%Y-%m-%d %H:%M} UTC"
+    cut = minute_of(document["cut_at"])
     weights = _listed(document["weights"], "g")
     yield f"Issue of {document['issue']}{which}, cut {cut}; formula “{document['formula']}” with {weights}"
     if document["note"]:

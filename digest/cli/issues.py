@@ -13,6 +13,7 @@ from digest.cli.output import answer, complain, progress, table, with_json
 from digest.cli.watching import long_work
 from digest.ledger.kinds import IssueStatus
 from digest.settings import settings
+from digest.text import minute_of
 
 if TYPE_CHECKING:  # the help text should not wait for the database's library
     from digest.issues.publish import Published, Upcoming
@@ -74,7 +75,7 @@ def upcoming(limit: Annotated[int, typer.Option("--limit", min=1, help="Papers t
 def _upcoming_lines(coming: "Upcoming", limit: int) -> Iterator[str]:
     when = "cut" if coming.cut_at > clock.now() else "was due to be cut"
     yield (
-        f"The issue of {coming.date} {'is ' if when == 'cut' else ''}{when} at {coming.cut_at:%Y-%m-%d %H:%M} UTC; "
+        f"The issue of {coming.date} {'is ' if when == 'cut' else ''}{when} at {minute_of(coming.cut_at)}; "
         f"as of now, {coming.reach.subscribers} subscribers get an email."
     )
     for kind in coming.reach.also:
@@ -99,7 +100,7 @@ def _choice_lines(coming: "Upcoming") -> Iterator[str]:
     for choice in coming.choices:
         what = f"postponed to {choice.until}" if choice.until else str(choice.choice)
         why = f": {choice.reason}" if choice.reason else ""
-        yield f"{choice.paper_id} was {what} by {choice.by} at {choice.at:%Y-%m-%d %H:%M} UTC{why}."
+        yield f"{choice.paper_id} was {what} by {choice.by} at {minute_of(choice.at)}{why}."
 
 
 def _described(ranked: "RankedPaper") -> dict[str, object]:

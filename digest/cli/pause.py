@@ -10,6 +10,7 @@ from digest.cli.lookup import hint_workers, open_database, reading, stored_issue
 from digest.cli.options import Day, DryRun, OfKind, Why, day_of
 from digest.cli.output import NotReady, report, with_json
 from digest.ledger.kinds import IssueKind, IssueStatus, SkipReason
+from digest.text import minute_of
 
 if TYPE_CHECKING:  # the help text should not wait for the database's library
     from digest.issues.issue import Issue
@@ -203,7 +204,7 @@ def _resume_sending(domain: str, dry_run: bool) -> None:
         resumed = "would resume" if dry_run else "resumes"
         by = f" by {paused.by}" if paused.by else ""
         line = (
-            f"{_subject(domain)} {resumed}. It was paused{by} since {paused.since:%Y-%m-%d %H:%M} UTC: {paused.reason}"
+            f"{_subject(domain)} {resumed}. It was paused{by} since {minute_of(paused.since)}: {paused.reason}"
         )
     report({"scope": scope, "paused": bool(paused and dry_run), "was": was, "dry_run": dry_run}, line)
 

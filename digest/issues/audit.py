@@ -16,6 +16,7 @@ from digest.ledger.deliveries import LEASE, is_waiting
 from digest.ledger.kinds import IssueKind, IssueStatus, SkipReason, State
 from digest.ledger.listings import Search, listed_ids
 from digest.ledger.totals import DEFERRED, ENDED, FINAL, UNDECIDED, Counts, counts_of
+from digest.text import minute_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,29 +244,29 @@ def _queued(row: Any) -> str:
     if row.crashes:
         before += f"{row.crashes} {'worker' if row.crashes == 1 else 'workers'} died with it; "
     if not row.attempts and not row.reply_text:
-        return f"{before}due {_minute(row.next_attempt_at)}"
+        return f"{before}due {minute_of(row.next_attempt_at)}"
     tried = f"deferred {_times(row.attempts)}" if row.attempts else "could not be tried yet"
-    return f"{before}{tried}, next attempt {_minute(row.next_attempt_at)}{_last_reply(row)}"
+    return f"{before}{tried}, next attempt {minute_of(row.next_attempt_at)}{_last_reply(row)}"
 
 
 def _held(row: Any) -> str:
     doing = "being sent" if row.state == State.SENDING else "claimed, not begun,"
-    since = f" since {_minute(row.lease_until - LEASE)}" if row.lease_until else ""
+    since = f" since {minute_of(row.lease_until - LEASE)}" if row.lease_until else ""
     return f"{doing} by worker {row.worker}{since}"
 
 
 def _in_doubt(row: Any) -> str:
     if row.finished_at is None:
-        then = f"the same bytes go once more at {_minute(row.next_attempt_at)}"
+        then = f"the same bytes go once more at {minute_of(row.next_attempt_at)}"
     else:
         kept = "given up as overdue" if row.reason == "overdue" else "held"
-        then = f"{kept} since {_minute(row.finished_at)}; digest retry --uncertain sends it once more"
+        then = f"{kept} since {minute_of(row.finished_at)}; digest retry --uncertain sends it once more"
     return f"may have arrived; {then}{_last_reply(row)}"
 
 
 def _ended(row: Any) -> str:
     tried = f", deferred {_times(row.attempts)}" if row.attempts else ""
-    return f"{row.reason}{tried}, was due {_minute(row.due_at)}{_last_reply(row)}"
+    return f"{row.reason}{tried}, was due {minute_of(row.due_at)}{_last_reply(row)}"
 
 
 _WHY: dict[State, Callable[[Any], str]] = {
@@ -289,7 +290,3 @@ def _last_reply(row: Any) -> str:
 
 def _times(count: int) -> str:
     return "once" if count == 1 else f"{count} times"
-
-
-def _minute(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC"

@@ -11,6 +11,7 @@ from digest.issues.issue import NOT_CUT
 from digest.ledger import events
 from digest.ledger.kinds import IssueKind, IssueStatus, Status
 from digest.papers.collecting import SourceHealth, SourceRun, first_run_at, last_runs
+from digest.text import minute_of
 
 
 def why_no_issue(
@@ -57,7 +58,7 @@ def _of_sources(connection: Connection, day: date, cut_at: datetime, now: dateti
 
 
 def _listed(runs: Collection[SourceRun]) -> str:
-    return "; ".join(f"{run.source} {run.started_at:%Y-%m-%d %H:%M} UTC, {run.outcome}: {run.message}" for run in runs)
+    return "; ".join(f"{run.source} {minute_of(run.started_at)}, {run.outcome}: {run.message}" for run in runs)
 
 
 def why_unsent(connection: Connection, sums: Audit, note: str) -> str:

@@ -20,6 +20,7 @@ from digest.mail.throttle.requested import why_hour_full
 from digest.mail.throttle.warm_up import why_full
 from digest.papers.collecting import first_run_at
 from digest.settings import Settings
+from digest.text import minute_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def why_held(connection: Connection, limits: Limits, now: datetime, requested: b
     pause = next((pause for pause in current(connection, now) if pause.scope == EVERYTHING), None)
     if pause:
         by = f" by {pause.by}" if pause.by else ""
-        return f"all sending is paused{by} since {pause.since:%Y-%m-%d %H:%M} UTC: {pause.reason}"
+        return f"all sending is paused{by} since {minute_of(pause.since)}: {pause.reason}"
     return (why_hour_full if requested else why_full)(connection, limits, now)
 
 
@@ -101,4 +102,4 @@ def _by_whom(what: str, change: events.Event | None) -> str:
     if change is None:
         return what
     by, reason = change.detail.get("by", ""), change.detail.get("reason", "")
-    return f"{what}{f' by {by}' if by else ''} at {change.at:%Y-%m-%d %H:%M} UTC{f': {reason}' if reason else ''}"
+    return f"{what}{f' by {by}' if by else ''} at {minute_of(change.at)}{f': {reason}' if reason else ''}"

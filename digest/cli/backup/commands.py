@@ -13,6 +13,7 @@ from digest.cli.lookup import hint_workers, open_database, reading
 from digest.cli.options import DryRun
 from digest.cli.output import NotReady, progress, report, with_json, writes_json
 from digest.settings import settings
+from digest.text import minute_of
 
 if TYPE_CHECKING:  # the help text should not wait for the database's library
     from sqlalchemy import Engine
@@ -86,7 +87,7 @@ def restore(
         if dry_run:
             return report(
                 document,
-                f"{file} would be restored: a backup of {made.at:%Y-%m-%d %H:%M} UTC.",
+                f"{file} would be restored: a backup of {minute_of(made.at)}.",
                 *uncovered_lines(uncovered),
             )
         result = _put_in_place(engine, source, circumstances)

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from digest.text import minute_of
+
 if TYPE_CHECKING:
     from digest.monitoring.backup.after_restore import Restored
     from digest.monitoring.backup.settle import Settlement
@@ -10,7 +12,7 @@ if TYPE_CHECKING:
 
 def restored_lines(result: "Restored", uncovered: str) -> Iterator[str]:
     repeated = result.repeated
-    yield f"The database is as it was at {result.backup.at:%Y-%m-%d %H:%M} UTC, with these later changes applied:"
+    yield f"The database is as it was at {minute_of(result.backup.at)}, with these later changes applied:"
     yield (
         f"  {repeated.unsubscribed} unsubscribed, {repeated.deleted} deleted, {repeated.suppressed} suppressed again; "
         f"{repeated.sent} sent messages will not be sent again."

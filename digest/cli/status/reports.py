@@ -14,7 +14,7 @@ from digest.cli.options import date_option
 from digest.cli.output import answer, table, with_json
 from digest.ledger.kinds import FailureKind, RefusalClass
 from digest.settings import settings
-from digest.text import parse_domain
+from digest.text import minute_of, parse_domain
 
 if TYPE_CHECKING:  # the help text should not wait for the database's library
     from digest.mail.suppression_guard import Freeze
@@ -87,7 +87,7 @@ def bounces(domain: str, about: RefusalClass | None, since: date | None, limit: 
 
 def _freeze_lines(freeze: "Freeze | None") -> Iterator[str]:
     if freeze is not None:
-        yield f"Automatic suppression has been frozen since {freeze.since:%Y-%m-%d %H:%M} UTC: {freeze.why}."
+        yield f"Automatic suppression has been frozen since {minute_of(freeze.since)}: {freeze.why}."
         yield "The reports are held. To apply them: digest bounces unfreeze; if they are wrong, add --discard"
         yield ""
 
@@ -118,7 +118,7 @@ def _late_lines(late: "Sequence[LateBounce]", counts: "ReportCounts", since: dat
 
 def _sum_lines(sums: "RefusalSums", since: datetime) -> Iterator[str]:
     total = f"{sums.total} or more" if sums.is_partial else f"{sums.total}"
-    yield f"Refused since {since:%Y-%m-%d %H:%M} UTC: {total}; addresses suppressed for it: {sums.suppressed}"
+    yield f"Refused since {minute_of(since)}: {total}; addresses suppressed for it: {sums.suppressed}"
     if sums.by_code:
         yield "By code:   " + ", ".join(f"{count} {code or 'without a code'}" for code, count in sums.by_code.items())
     if sums.by_domain:
@@ -171,6 +171,6 @@ def _domain_lines(reports: "Sequence[DomainReport]") -> list[str]:
 def _limit_of(report: "DomainReport") -> str:
     if pause := report.pause:
         by = f" by {pause.by}" if pause.by else ("" if pause.is_by_hand else " after refusals")
-        until = f", until {pause.until:%Y-%m-%d %H:%M} UTC" if pause.until else ""
-        return f"paused{by} since {pause.since:%Y-%m-%d %H:%M} UTC{until}: {pause.reason}"
+        until = f", until {minute_of(pause.until)}" if pause.until else ""
+        return f"paused{by} since {minute_of(pause.since)}{until}: {pause.reason}"
     return f"up to {report.rate:g} messages a second" if report.rate else "no limit"

@@ -9,10 +9,9 @@ from digest.cli.lookup import key_of, open_database, reading
 from digest.cli.options import Address
 from digest.cli.output import NotReady, answer, table, with_json, writes_json
 from digest.settings import settings
+from digest.text import minute_of
 
 if TYPE_CHECKING:  # the help text should not wait for the database's library
-    from datetime import datetime
-
     from digest.issues.story import Story
     from digest.subscribers.subscriber import Consent
 
@@ -54,17 +53,17 @@ def _lines(address: str, told: "Story", others: "list[Consent]") -> Iterator[str
         yield from (f"  before that: {_consent(consent)}" for consent in others)
         for change in told.changes:
             if change.changed_at:
-                yield f"  address changed {_minute(change.changed_at)}, before that: {change.old_email}"
+                yield f"  address changed {minute_of(change.changed_at)}, before that: {change.old_email}"
         if person.preferences.paused_until:
             yield f"  paused until {person.preferences.paused_until}"
     for change in told.moved_to:
         if change.changed_at:
             to = change.new_email or "one that was deleted since"
-            yield f"  address changed {_minute(change.changed_at)} to {to}"
+            yield f"  address changed {minute_of(change.changed_at)} to {to}"
     if told.suppressed:
         reason, detail, since = told.suppressed
         why = f"{reason}, {detail}" if detail else reason
-        yield f"  suppressed since {_minute(since)}: {why}. To allow email: digest suppressions lift {address}"
+        yield f"  suppressed since {minute_of(since)}: {why}. To allow email: digest suppressions lift {address}"
     yield f"  next digest: {_next(told)}"
     if told.feedback:
         yield f"  feedback: {', '.join(f'{count} {kind}' for kind, count in sorted(told.feedback.items()))}"
@@ -106,13 +105,9 @@ def _next(told: "Story") -> str:
         return f"none; {told.next.why_not}"
     wants = told.subscriber.preferences if told.subscriber else None
     local = f" ({wants.hour:02}:00 in {wants.zone})" if wants else ""
-    return f"the issue of {told.next.issue}, due {_minute(told.next.due_at)}{local}"
+    return f"the issue of {told.next.issue}, due {minute_of(told.next.due_at)}{local}"
 
 
 def _consent(consent: "Consent") -> str:
-    confirmed = f"confirmed {_minute(consent.confirmed_at)}" if consent.confirmed_at else "not confirmed"
-    return f"signed up {_minute(consent.requested_at)} by {consent.form or 'an unknown form'}, {confirmed}"
-
-
-def _minute(at: "datetime") -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC"
+    confirmed = f"confirmed {minute_of(consent.confirmed_at)}" if consent.confirmed_at else "not confirmed"
+    return f"signed up {minute_of(consent.requested_at)} by {consent.form or 'an unknown form'}, {confirmed}"

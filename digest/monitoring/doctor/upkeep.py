@@ -16,6 +16,7 @@ from digest.monitoring.doctor.finding import Finding
 from digest.papers.summaries.client import ModelUnavailable
 from digest.settings import Settings
 from digest.smtp import is_loopback
+from digest.text import minute_of
 
 _OLD = timedelta(days=2)
 _MODEL_SECONDS = 5.0
@@ -66,7 +67,7 @@ def backups(engine: Engine, now: datetime) -> Iterator[Finding]:
         yield Finding("backup", True, "digest backup has not made one yet")
         return
     age = now - last.at
-    state = f"the last was made at {last.at:%Y-%m-%d %H:%M} UTC"
+    state = f"the last was made at {minute_of(last.at)}"
     if age <= _OLD:
         yield Finding("backup", True, state)
     else:
