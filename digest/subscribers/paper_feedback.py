@@ -53,7 +53,7 @@ def keep(connection: Connection, subscriber_id: int, feedback: PaperFeedback) ->
     connection.execute(
         new.values(subscriber_id=subscriber_id, paper_id=feedback.paper_id, said=str(feedback.kind), at=feedback.at)
     )
-    profile_is_stale(connection, subscriber_id)
+    mark_profile_stale(connection, subscriber_id)
 
 
 def take_back(engine: Engine, subscriber_id: int, paper_id: str) -> bool:
@@ -63,7 +63,7 @@ def take_back(engine: Engine, subscriber_id: int, paper_id: str) -> bool:
         taken_back = connection.execute(theirs).rowcount == 1
         if taken_back:
             delete_profile(connection, subscriber_id)
-            profile_is_stale(connection, subscriber_id)
+            mark_profile_stale(connection, subscriber_id)
     return taken_back
 
 
@@ -79,8 +79,8 @@ def forget_all(engine: Engine, subscriber_id: int, now: datetime) -> int:
     return forgotten
 
 
-def profile_is_stale(connection: Connection, subscriber_id: int) -> None:
-    """Let the next run of issues/profiles/refresh.py compute it; until then the last profile is used."""
+def mark_profile_stale(connection: Connection, subscriber_id: int) -> None:
+    """Let the next run of issues/profiles/refresh.py compute the profile anew; until then the last one is used."""
     connection.execute(insert_new(connection, stale_profiles).values(subscriber_id=subscriber_id))
 
 

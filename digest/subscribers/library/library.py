@@ -19,7 +19,7 @@ from digest.subscribers.library.pauses import silent_services
 from digest.subscribers.library.queue import services_waited_for
 from digest.subscribers.library.reading import MAX_ENTRIES, read_library
 from digest.subscribers.library.store import EntryState, StoredEntry, ZoteroLibrary
-from digest.subscribers.paper_feedback import delete_profile, profile_is_stale
+from digest.subscribers.paper_feedback import delete_profile, mark_profile_stale
 from digest.subscribers.subscriber import Subscriber, event_subject
 
 PER_PAGE = 100
@@ -105,7 +105,7 @@ def _remove(engine: Engine, subscriber_id: int, entry_id: int | None, now: datet
         removed = connection.execute(theirs).rowcount
         if removed and subscriber is not None:
             delete_profile(connection, subscriber_id)
-            profile_is_stale(connection, subscriber_id)
+            mark_profile_stale(connection, subscriber_id)
             store.delete_unused_papers(connection)
             _record(connection, subscriber, REMOVED, removed, now)
     return removed

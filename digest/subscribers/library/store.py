@@ -14,7 +14,7 @@ from digest.database.tables import library_papers, paper_vectors, papers, subscr
 from digest.papers.paper import Paper
 from digest.papers.store import papers_with
 from digest.subscribers.library.entry import EntryProblem, LibraryEntry
-from digest.subscribers.paper_feedback import profile_is_stale
+from digest.subscribers.paper_feedback import mark_profile_stale
 
 
 class EntryState(StrEnum):
@@ -114,7 +114,7 @@ def set_matched(connection: Connection, found: Mapping[int, str], now: datetime)
         connection.execute(update(entries).where(_waits(entry_id)).values(values))
     owners = select(entries.c.subscriber_id).where(in_list(connection, entries.c.id, found.keys())).distinct()
     for subscriber_id in connection.scalars(owners).all():
-        profile_is_stale(connection, subscriber_id)
+        mark_profile_stale(connection, subscriber_id)
 
 
 def set_missing(connection: Connection, entry_ids: Collection[int], problem: EntryProblem, now: datetime) -> None:
