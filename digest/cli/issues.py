@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digest import clock
-from digest.cli.lookup import hint_workers, migrated_database, open_database
+from digest.cli.lookup import hint_workers, migrated_database, open_database, reading
 from digest.cli.options import AsOf, Day, DryRun, day_of
 from digest.cli.output import answer, complain, progress, table, with_json
 from digest.cli.watching import long_work
@@ -26,20 +26,21 @@ Force = Annotated[bool, typer.Option("--force", help="Cut the issue even if the 
 def publish(day: Day = None, as_of: AsOf = None, force: Force = False, dry_run: DryRun = False) -> None:
     """Cut the issue of a date and queue its deliveries. An existing issue stays as it is."""
     from digest import wiring
-    from digest.issues.publish import NothingToCut, draft, recipients
+    from digest.issues.publish import NothingToCut, best_papers, count_recipients
     from digest.issues.publish import publish as cut
     from digest.issues.summaries import summarise
 
     now, plan = as_of or clock.now(), wiring.plan(settings())
     day, today = day_of(day, now), now.date()
     if dry_run:
-        count = recipients(open_database(), plan, day, now)
+        count = count_recipients(open_database(), plan, day, now)
         outlook = "was cut before" if count is None else f"would be mailed to {count} of the subscribers"
         progress(f"The issue of {day} {outlook}.")
-        ranked = draft(open_database(), plan, now, day)
+        with reading() as connection:
+            ranked = best_papers(connection, plan, day, now)
         rows = [(r.rank, f"{r.score:.3f}", r.paper.id, r.paper.title) for r in ranked[:25]]
         return answer(list(map(_described, ranked)), lambda: table([("rank", "score", "paper", "title"), *rows]))
-    count = recipients(migrated_database(), plan, day, now) if day != today and not force else None
+    count = count_recipients(migrated_database(), plan, day, now) if day != today and not force else None
     if count is not None:
         reach = f"its issue would be mailed to {count} of the subscribers"
         complain(f"{day} is not today ({today}, UTC), and {reach}. To cut it all the same, add --force", 2)

@@ -104,7 +104,7 @@ def _queued(issue: Issue) -> int:
     return 0 if issue.status is IssueStatus.CANCELLED else issue.candidates
 
 
-def recipients(engine: Engine, plan: Plan, day: date, now: datetime) -> int | None:
+def count_recipients(engine: Engine, plan: Plan, day: date, now: datetime) -> int | None:
     """Return how many subscribers an issue of `day` would be mailed to; None if that date has an issue already."""
     with read_only(engine) as connection:
         if issue_id_on(connection, DAILY, day) is not None:
@@ -136,7 +136,7 @@ def upcoming(engine: Engine, plan: Plan, now: datetime) -> Upcoming:
     """Foresee the next issue: that of today until it is cut, then that of tomorrow. Nothing is stored."""
     with read_only(engine) as connection:
         day = next_day(connection, now)
-        papers, choices = draft_of(connection, plan, day, now), in_force(choices_of(connection, day), day)
+        papers, choices = best_papers(connection, plan, day, now), in_force(choices_of(connection, day), day)
         return Upcoming(day, cut_time(plan, day), papers, reach_of(connection, plan, day, now), choices)
 
 
@@ -159,13 +159,7 @@ def next_day(connection: Connection, now: datetime) -> date:
     return now.date() + timedelta(days=is_cut)
 
 
-def draft(engine: Engine, plan: Plan, now: datetime, day: date | None = None) -> tuple[RankedPaper, ...]:
-    """Return the best papers of an issue cut at `now`, today's without `day`; nothing is stored."""
-    with read_only(engine) as connection:
-        return draft_of(connection, plan, day or now.date(), now)
-
-
-def draft_of(connection: Connection, plan: Plan, day: date, now: datetime) -> tuple[RankedPaper, ...]:
+def best_papers(connection: Connection, plan: Plan, day: date, now: datetime) -> tuple[RankedPaper, ...]:
     """Return the best papers of the issue of `day` as it would be at `now`."""
     listed = issue_list(connection, plan, DAILY, day, now)
     return listed.papers[: listed.best]

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from digest import wiring
 from digest.database.engine import read_only, transaction
 from digest.database.tables import deliveries, issues
-from digest.issues.publish import NothingToCut, date_to_cut, draft, publish
+from digest.issues.publish import NothingToCut, best_papers, date_to_cut, publish
 from digest.issues.store import issue_on
 from digest.ledger.deliveries import find
 from digest.ledger.kinds import Kind
@@ -35,7 +35,8 @@ def test_an_issue_holds_the_ranked_pool_with_every_term(engine):
     done = cut(engine)
     issue = stored(engine)
     assert done.papers == len(issue.papers) == 12
-    assert issue.papers == draft(engine, PLAN, MORNING)
+    with read_only(engine) as connection:
+        assert issue.papers == best_papers(connection, PLAN, DAY, MORNING)
     assert issue.weights == RankingWeights().as_dict()
     assert issue.papers[0].terms.upvotes == 200
 

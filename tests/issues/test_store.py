@@ -9,7 +9,7 @@ from sqlalchemy import delete
 from digest.database.engine import read_only, transaction
 from digest.database.tables import pools, votes
 from digest.issues.issue import IssueSettings
-from digest.issues.publish import draft
+from digest.issues.publish import best_papers
 from digest.issues.selection import RULES
 from digest.issues.store import issue_on, ranked_with, settings_as_json, settings_of
 from digest.mail.preview import body_of, preview_message
@@ -117,7 +117,8 @@ def test_an_issue_keeps_its_whole_pool_as_it_was_ranked(engine):
     add_papers(engine, range(8), title="Weiß “quoted” \\ 論文", keywords=("a", "b"))
     with transaction(engine) as connection:
         keep_votes(connection, [Votes(paper(7).id, "hackernews", MORNING, 3)])
-    ranked = draft(engine, replace(PLAN, papers=8), MORNING)
+    with read_only(engine) as connection:
+        ranked = best_papers(connection, replace(PLAN, papers=8), DAY, MORNING)
     cut(engine, plan=SHOWS_THREE)
     add_papers(engine, range(8), seen_at=MORNING + timedelta(hours=1), title="Changed since")
     with read_only(engine) as connection:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, select
 from digest.database.engine import read_only, transaction
 from digest.database.tables import subscribers
 from digest.issues.issue import Plan
-from digest.issues.publish import cut_time, draft_of
+from digest.issues.publish import best_papers, cut_time
 from digest.issues.store import issue_id_on
 from digest.issues.summaries.record import record_run
 from digest.ledger.kinds import IssueKind, Status
@@ -85,7 +85,7 @@ def _wanted(connection: Connection, plan: Plan, day: date, now: datetime) -> dic
     A paper gets none in a language in which its source has written one, nor without an abstract to write it from.
     """
     languages = _languages(connection, plan.settings.language)
-    best = [ranked.paper for ranked in draft_of(connection, plan, day, now)[:MOST]]
+    best = [ranked.paper for ranked in best_papers(connection, plan, day, now)[:MOST]]
     return {
         SummaryKey(paper.id, language): paper
         for paper in best

@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 
 from digest.database.engine import read_only
 from digest.issues.issue import Issue
-from digest.issues.publish import DAILY, draft, publish
+from digest.issues.publish import DAILY, best_papers, publish
 from digest.issues.reasons import place_of
 from digest.issues.store import issue_on
 from digest.papers.paper import Observed, Paper
@@ -58,7 +58,9 @@ def test_a_paper_found_after_the_cut_is_in_the_next_issue_as_late_and_only_there
     add_papers(engine, range(3))
     assert all(not one.late_days for one in issue(engine, 0).papers)
     add_papers(engine, range(9, 10), seen_at=MORNING + HOUR, listed_at=MORNING - ONE_DAY)
-    assert [one.late_days for one in draft(engine, PLAN, MORNING + ONE_DAY)].count(1) == 1
+    with read_only(engine) as connection:
+        foreseen = best_papers(connection, PLAN, DAY + ONE_DAY, MORNING + ONE_DAY)
+    assert [ranked.late_days for ranked in foreseen].count(1) == 1
     (late,) = [one for one in issue(engine, 1).papers if one.late_days]
     assert (late.paper.id, late.late_days) == ("2603.00009", 1)
     assert place_of(late, "daily").endswith(" · listed yesterday, new to us today")
