@@ -144,12 +144,12 @@ def send_test(
 ) -> None:
     """Send an issue to one address, bypassing the ledger, and print the server's reply."""
     from digest import wiring
-    from digest.mail.preview import test_envelope
+    from digest.mail.preview import sample_envelope
 
     require_mail_server()
     address = valid_address(address)
     issue, context = stored_issue(day_of(day), whole=True), wiring.mail_context(settings())
-    envelope = test_envelope(open_database(), context, issue, address, language or "", clock.now())
+    envelope = sample_envelope(open_database(), context, issue, address, language or "", clock.now())
     if envelope is None:
         raise NotReady(f"The issue of {issue.date} has no papers.")
     send_once(envelope, dry_run)

@@ -80,7 +80,7 @@ def preview_transactional(
     return compose_transactional(draft, context).envelope.message
 
 
-def test_envelope(
+def sample_envelope(
     engine: Engine, context: MailContext, issue: Issue, address: str, language: str, now: datetime
 ) -> Envelope | None:
     """Compose a sample subscriber's message to `address`, outside the ledger. None for an empty issue."""

@@ -199,12 +199,12 @@ def send_test(
 ) -> None:
     """Send a notice to one address, bypassing the ledger, and print the server's reply."""
     from digest import wiring
-    from digest.mail.preview import test_envelope
+    from digest.mail.preview import sample_envelope
 
     require_mail_server()
     address, issue = valid_address(address), issue_of(dict(stored_notice(number).texts))
     context = wiring.mail_context(settings())
-    envelope = test_envelope(open_database(), context, issue, address, language or "", clock.now())
+    envelope = sample_envelope(open_database(), context, issue, address, language or "", clock.now())
     assert envelope is not None
     send_once(envelope, dry_run)
 

@@ -11,7 +11,7 @@ from digest.database.engine import read_only, transaction
 from digest.ledger import events
 from digest.mail import notices
 from digest.mail.notices import BadNotice, Notice, NoticeState, SentLately
-from digest.mail.preview import preview_message, test_envelope
+from digest.mail.preview import preview_message, sample_envelope
 from digest.monitoring.direct_mail import send_directly
 from digest.settings.composing import frozen_settings, mail_context
 from digest.subscribers.addresses import BadAddress, normalise
@@ -192,7 +192,7 @@ def _send_test(visitor: Visitor, notice: Notice, address: str, language: str) ->
     """The result is an event of the notice, without the address."""
     site, now = visitor.site, clock.now()
     issue = notices.as_issue(notice.texts, frozen_settings(site.settings), now)
-    envelope = test_envelope(site.engine, mail_context(site.settings), issue, address, language, now)
+    envelope = sample_envelope(site.engine, mail_context(site.settings), issue, address, language, now)
     problem = send_directly(site.settings.relays, [envelope] if envelope else []).replace(address, "…")
     what = "test refused" if problem else "test accepted"
     with events.acting(visitor.name, THROUGH), transaction(site.engine) as connection:
