@@ -42,8 +42,8 @@ def count_issues(connection: Connection) -> IssueCounts:
     return IssueCounts(*connection.execute(query).one())
 
 
-def papers_since(connection: Connection, issue_id: int) -> frozenset[str]:
-    """Return the ids of the papers in issues that are newer than `issue_id`."""
+def papers_of_newer_issues(connection: Connection, issue_id: int) -> frozenset[str]:
+    """Return the ids of the papers in issues with a higher number."""
     query = select(issue_papers.c.paper_id).where(issue_papers.c.issue_id > issue_id)
     return frozenset(connection.execute(query).scalars())
 

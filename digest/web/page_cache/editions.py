@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from digest.database.engine import read_only
-from digest.issues.figures import IssueCounts, count_issues, papers_since
+from digest.issues.figures import IssueCounts, count_issues, papers_of_newer_issues
 
 _EVERY = 1.0  # seconds
 _AWAY_AFTER = 2.0  # seconds for which the next reading is late
@@ -57,7 +57,7 @@ class EditionWatch:
                 counts = count_issues(connection)
                 if counts != self._counts:
                     newest = self._counts.newest if self._counts else counts.newest
-                    self.edition = self._next(counts, papers_since(connection, newest))
+                    self.edition = self._next(counts, papers_of_newer_issues(connection, newest))
         except SQLAlchemyError:
             return
         self._counts, self._read_at = counts, self.clock()
