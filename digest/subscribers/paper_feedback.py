@@ -67,7 +67,7 @@ def take_back(engine: Engine, subscriber_id: int, paper_id: str) -> bool:
     return taken_back
 
 
-def forget_all(engine: Engine, subscriber_id: int, now: datetime) -> int:
+def delete_all_feedback(engine: Engine, subscriber_id: int, now: datetime) -> int:
     """Delete all feedback on papers and return how many papers. Interests and muted topics stay."""
     with store.editing(engine, subscriber_id) as (connection, subscriber):
         theirs = delete(opinions).where(opinions.c.subscriber_id == subscriber_id)

@@ -41,7 +41,7 @@ def test_feedback_can_be_seen_changed_and_undone(engine: Engine, ada: Subscriber
     assert summary.liked == ((VISION, 1),), "only papers they want more of count as liked"
     assert paper_feedback.take_back(engine, ada.id, "2603.00001")
     assert not paper_feedback.take_back(engine, ada.id, "2603.00001")
-    assert paper_feedback.forget_all(engine, ada.id, MORNING) == 1
+    assert paper_feedback.delete_all_feedback(engine, ada.id, MORNING) == 1
     assert feedback_summary(engine, ada).feedback == ()
 
 

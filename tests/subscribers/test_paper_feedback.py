@@ -56,7 +56,7 @@ def test_feedback_can_be_deleted_paper_by_paper_and_all_at_once(engine: Engine) 
                 paper_feedback.keep(connection, subscriber.id, feedback)
     assert paper_feedback.take_back(engine, ada.id, "2603.00000")
     assert not paper_feedback.take_back(engine, ada.id, "2603.00000")
-    assert paper_feedback.forget_all(engine, ada.id, MORNING) == 2
+    assert paper_feedback.delete_all_feedback(engine, ada.id, MORNING) == 2
     with read_only(engine) as connection:
         assert set(paper_feedback.all_feedback(connection, [ada.id, bo.id])) == {bo.id}
 

@@ -70,7 +70,7 @@ def test_a_subscriber_sees_the_words_of_their_profile_until_they_delete_their_fe
     assert exported is not None
     (profile,) = exported["profiles"]
     assert (profile["words"], list(profile["liked"])) == (list(words), [paper_id(100), paper_id(101)])
-    paper_feedback.forget_all(engine, ada.id, MORNING)
+    paper_feedback.delete_all_feedback(engine, ada.id, MORNING)
     assert feedback_summary(engine, ada).words == ()
     assert export(engine, ada.id)["profiles"] == []
 
@@ -151,7 +151,7 @@ def test_a_space_that_is_fitted_while_profiles_are_computed_gets_them_all_too(en
     assert ready(engine)[2]
 
 
-@pytest.mark.parametrize("leave", [paper_feedback.forget_all, subscriptions.erase])
+@pytest.mark.parametrize("leave", [paper_feedback.delete_all_feedback, subscriptions.erase])
 def test_who_leaves_while_profiles_are_computed_leaves_nothing(engine, ada, leave):
     renew_space(engine, YESTERDAY)
     with before_statement(engine, "spaces.content", lambda: leave(engine, ada.id, MORNING)):
