@@ -172,7 +172,7 @@ def _record(connection: Connection, number: int, what: str, now: datetime, **det
 # --- to all subscribers ---
 
 
-def recipients(connection: Connection, now: datetime) -> tuple[int, dict[str, int]]:
+def count_recipients(connection: Connection, now: datetime) -> tuple[int, dict[str, int]]:
     """The number of subscribers who would get a notice now, and of confirmed ones who would not, by reason.
 
     A pause is compared with the date in UTC: the exact count joins the zones, which takes seconds for a million.

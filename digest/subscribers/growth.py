@@ -13,6 +13,7 @@ from digest.database.tables import events, subscriber_days, subscribers
 from digest.database.tables.ledger import REASONS_TO_LEAVE
 from digest.ledger.kinds import Status
 from digest.subscribers.store import count_by_status
+from digest.subscribers.subscriber import Period
 
 COUNTED_AT_ONCE = 50_000  # subscribers; counting more takes too long for a page
 _COUNTED = ("signed_up", "confirmed", "left")
@@ -48,12 +49,12 @@ class DayCounts:
     counted_at: datetime | None = None
 
 
-def growth(connection: Connection, by: str, first: date, last: date) -> Growth:
-    """Count by "day", "week" or "month" from the one of `first` to the one of `last`. Reads every subscriber."""
+def growth(connection: Connection, by: Period, first: date, last: date) -> Growth:
+    """Count by period, from the one of `first` to the one of `last`. Reads every subscriber."""
     return _growth(connection, count_days(connection), list(_begins(by, first, last)))
 
 
-def quick_growth(connection: Connection, by: str, first: date, last: date) -> Growth:
+def quick_growth(connection: Connection, by: Period, first: date, last: date) -> Growth:
     """The same for a page: of many subscribers, as store_days() counted them last."""
     days = None if is_quick_to_count(connection) else _stored(connection)
     return _growth(connection, days or count_days(connection), list(_begins(by, first, last)))
@@ -103,15 +104,15 @@ def _growth(connection: Connection, days: DayCounts, begins: list[date]) -> Grow
     return Growth(tuple(rows), _reasons(connection, begins[0]), now, days.counted_at)
 
 
-def _begins(by: str, first: date, last: date) -> Iterator[date]:
+def _begins(by: Period, first: date, last: date) -> Iterator[date]:
     """The first days of the periods."""
-    day = first - timedelta(days=first.weekday()) if by == "week" else first
-    day = first.replace(day=1) if by == "month" else day
+    day = first - timedelta(days=first.weekday()) if by is Period.WEEK else first
+    day = first.replace(day=1) if by is Period.MONTH else day
     while day <= last:
         yield day
-        step = {"day": 1, "week": 7, "month": 32}[by]
+        step = {Period.DAY: 1, Period.WEEK: 7, Period.MONTH: 32}[by]
         day += timedelta(days=step)
-        day = day.replace(day=1) if by == "month" else day
+        day = day.replace(day=1) if by is Period.MONTH else day
 
 
 def _within(counts: Counter[date], begin: date, end: date) -> int:

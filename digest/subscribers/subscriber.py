@@ -15,14 +15,14 @@ MAX_PAPERS = 25
 
 
 class Period(StrEnum):
-    """The length of a row when subscribers are counted over time."""
+    """A row of the counts of subscribers over time."""
 
     DAY = "day"
     WEEK = "week"
     MONTH = "month"
 
     def first_day(self, today: date) -> date:
-        """A day in the first row, if nobody says otherwise."""
+        """A day of the first period to count, by default."""
         return today - timedelta(days={Period.DAY: 30, Period.WEEK: 12 * 7, Period.MONTH: 365}[self])
 
 

@@ -32,9 +32,9 @@ from digest.mail.notices import (
     add_notice,
     as_issue,
     checked,
+    count_recipients,
     notice_of,
     queue_next,
-    recipients,
     send_notice,
     take_back,
 )
@@ -166,7 +166,7 @@ def test_it_goes_to_all_who_are_confirmed_whatever_their_weekdays_unless_paused_
     gone = add_subscriber(engine, "gone@example.com")
     with transaction(engine) as connection:
         suppress(connection, gone.key, SuppressionReason.REFUSED, "550", SEVEN)
-        counted, left_out = recipients(connection, SEVEN)
+        counted, left_out = count_recipients(connection, SEVEN)
     assert queued(engine) == counted == 5
     assert left_out == {SkipReason.PAUSED: 1, SkipReason.SUPPRESSED: 1}
     leaving, pausing = (add_subscriber(engine, f"{name}@example.com") for name in ("late", "later"))

@@ -8,6 +8,7 @@ from digest.database.engine import read_only, transaction
 from digest.database.tables import subscribers
 from digest.subscribers import growth as module
 from digest.subscribers.growth import count_days, growth, quick_growth, store_days
+from digest.subscribers.subscriber import Period
 from digest.subscribers.subscriptions import say_why, unsubscribe
 from digest.subscribers.suppressions import all_suppressions, suppress_by_hand
 from tests.support.scenario import add_subscriber
@@ -21,7 +22,7 @@ def test_those_who_left_lower_the_total_of_their_day(engine: Engine) -> None:
     unsubscribe(engine, bob.id, at, "page")
     say_why(engine, bob.id, "no time", "", at)
     with read_only(engine) as connection:
-        counted = growth(connection, "day", date(2026, 2, 28), date(2026, 3, 3))
+        counted = growth(connection, Period.DAY, date(2026, 2, 28), date(2026, 3, 3))
     assert [(row.confirmed, row.left, row.total) for row in counted.rows] == [
         (1, 0, 1),
         (1, 0, 2),
@@ -48,7 +49,7 @@ def test_a_page_of_many_subscribers_shows_what_the_scheduler_counted(engine: Eng
 
     def totals() -> list[int]:
         with read_only(engine) as connection:
-            return [row.total for row in quick_growth(connection, "day", first, last).rows]
+            return [row.total for row in quick_growth(connection, Period.DAY, first, last).rows]
 
     def count(now: datetime) -> None:
         with transaction(engine) as connection:
@@ -61,8 +62,8 @@ def test_a_page_of_many_subscribers_shows_what_the_scheduler_counted(engine: Eng
     count(at + timedelta(hours=1))
     assert totals() == [2, 1]
     with read_only(engine) as connection:
-        stored = quick_growth(connection, "day", first, last)
-        exact = growth(connection, "day", first, last)
+        stored = quick_growth(connection, Period.DAY, first, last)
+        exact = growth(connection, Period.DAY, first, last)
     assert (stored.counted_at, exact.counted_at) == (at + timedelta(hours=1), None)
     assert (stored.rows, stored.now) == (exact.rows, exact.now)
 
@@ -78,5 +79,5 @@ def test_a_day_that_no_longer_counts_anybody_is_forgotten(engine: Engine, monkey
         connection.execute(delete(subscribers).where(subscribers.c.email == "ada@example.com"))
         store_days(connection, count_days(connection), at + timedelta(hours=1))
     with read_only(engine) as connection:
-        rows = quick_growth(connection, "day", date(2026, 3, 1), date(2026, 3, 2)).rows
+        rows = quick_growth(connection, Period.DAY, date(2026, 3, 1), date(2026, 3, 2)).rows
     assert [(row.signed_up, row.confirmed) for row in rows] == [(0, 0), (1, 1)]

@@ -79,13 +79,13 @@ def send(
     dry_run: DryRun = False,
 ) -> None:
     """Send a draft, or a subject and a text, to all subscribers who are confirmed, not paused and not suppressed."""
-    from digest.mail.notices import recipients
+    from digest.mail.notices import count_recipients
 
     if (number is None) == (not texts):
         raise typer.BadParameter("name a draft by its number, or give --subject and --file", param_hint="NUMBER")
     texts = dict(stored_notice(number).texts) if number else texts
     with reading() as connection:
-        count, left_out = recipients(connection, clock.now())
+        count, left_out = count_recipients(connection, clock.now())
     document: dict[str, Any] = {"notice": number, "subscribers": count, "left_out": left_out, "dry_run": dry_run}
     others = "".join(f" Not to {n:,}: {reason}." for reason, n in left_out.items())
     if dry_run:

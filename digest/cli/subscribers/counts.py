@@ -37,7 +37,7 @@ def count(
     if first > today:
         raise typer.BadParameter(f"{first} is in the future", param_hint="--since")
     with reading() as connection:
-        grown = growth(connection, by.value, first, today)
+        grown = growth(connection, by, first, today)
     answer(asdict(grown), lambda: _lines(grown))
 
 

@@ -105,7 +105,7 @@ def show_notice(visitor: AnyRole, number: Number) -> Response:
     notice = _stored(site, number)
     with read_only(site.engine) as connection:
         is_draft = notice.state is NoticeState.DRAFT
-        subscribers, left_out = notices.recipients(connection, now) if is_draft else (0, {})
+        subscribers, left_out = notices.count_recipients(connection, now) if is_draft else (0, {})
         happened = events.latest(connection, _EVENTS, f"notice:{number}")
     return visitor.show(
         "notice",
@@ -152,7 +152,7 @@ def send_notice(visitor: OperatorOnly, number: Number, form: Posted) -> Response
     typed, shown = (value(form, name).strip().replace(",", "") for name in ("typed", "shown"))
     with transaction(visitor.site.engine) as connection:
         now = clock.now()
-        if not _is_number_of(typed, shown, notices.recipients(connection, now)[0]):
+        if not _is_number_of(typed, shown, notices.count_recipients(connection, now)[0]):
             return go_to(visitor.site, f"/notices/{number}?done=notice-number")
         try:
             is_sent = notices.send_notice(connection, number, now, value(form, "again") == "yes")
