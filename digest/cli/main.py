@@ -23,7 +23,7 @@ from digest.cli.once.commands import once
 from digest.cli.output import WIDTH, NotReady, complain
 from digest.cli.papers.commands import papers
 from digest.cli.setup import commands as setup
-from digest.cli.status import commands as state
+from digest.cli.status import commands as status
 from digest.cli.status import reports
 from digest.cli.webhooks.commands import webhooks
 from digest.settings import FILE_VARIABLE, SettingsError
@@ -76,8 +76,8 @@ def _everywhere(
 _PROGRAMS = ("web", "worker", "scheduler")  # their lines may be mixed with those of others
 _COMMANDS = {
     "Run": (
-        run.up, once, run.web, run.worker, run.scheduler, run.migrate, setup.init, setup.doctor, state.status,
-        state.check, mail.send_test_alarm, backups.backup, backups.restore, backups.settle, retention,
+        run.up, once, run.web, run.worker, run.scheduler, run.migrate, setup.init, setup.doctor, status.status,
+        status.check, mail.send_test_alarm, backups.backup, backups.restore, backups.settle, retention,
     ),
     "Papers and issues": (
         collect.collect, issues.upcoming, issues.publish, explain.explain, search.search, pause.pause, pause.resume,
@@ -130,7 +130,7 @@ def main() -> None:
 def _fail(message: str, code: int) -> NoReturn:
     if _is_check.get():
         typer.echo(f"UNKNOWN: {message}")  # where monitoring reads
-        sys.exit(state.UNKNOWN)
+        sys.exit(status.UNKNOWN)
     complain(message, code)
 
 
