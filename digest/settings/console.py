@@ -17,7 +17,7 @@ class ConsoleSettings(BaseSettings):
     )
     console_proxies: str = Field(
         "",
-        description="Addresses and networks of the proxies whose DIGEST_CONSOLE_USER_HEADER is believed, separated by commas. Anyone who can connect from there can act as any operator.",
+        description="Addresses and networks of the proxies whose DIGEST_CONSOLE_USER_HEADER is believed. Anyone who can connect from there can act as any operator.",
     )
     console_header_role: Literal["", "viewer", "operator"] = Field(
         "",
@@ -38,7 +38,7 @@ class ConsoleSettings(BaseSettings):
         try:
             return ",".join(str(ip_network(proxy)) for proxy in proxies)
         except ValueError:
-            raise ValueError("use addresses and networks such as 127.0.0.1,10.0.0.0/8") from None
+            raise ValueError("use addresses and networks such as 127.0.0.1 10.0.0.0/8") from None
 
     @model_validator(mode="after")
     def _trusted_header(self) -> Self:

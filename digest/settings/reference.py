@@ -92,8 +92,8 @@ def _bounds(field: FieldInfo) -> list[str]:
         "ge": "from {}",
         "gt": "more than {}",
         "le": "up to {}",
-        "min_length": "at least {} characters",
-        "max_length": "at most {} characters",
+        "min_length": "from {}",
+        "max_length": "up to {} characters",
     }
     limits = [
         word.format(getattr(rule, name))
