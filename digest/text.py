@@ -173,11 +173,6 @@ def columns(text: str) -> int:
     return len(text) if text.isascii() else sum(1 + (unicodedata.east_asian_width(c) in "WF") for c in text)
 
 
-def unbroken(text: str) -> str:
-    """`text` with non-breaking spaces."""
-    return text.replace(" ", "\u00a0")
-
-
 def breakable(text: str) -> str:
     """Add zero-width spaces to long words and addresses, so that they do not make the message wider than a phone.
 

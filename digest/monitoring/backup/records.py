@@ -28,10 +28,6 @@ class Backup:
     paused: dict[str, str] | None = None  # the status that each issue had before the restore paused it, by id
     settled_at: datetime | None = None
 
-    @property
-    def is_unsettled(self) -> bool:
-        return self.restored_at is not None and self.settled_at is None
-
 
 def begin_backup(connection: Connection, at: datetime, keys: Sequence[str], host: str, wall: datetime) -> Backup:
     """Store a row for a backup that is made now; `host`: the machine that makes it."""
