@@ -82,12 +82,28 @@ def pasted_entries(text: str) -> list[LibraryEntry]:
     """Return an entry for each pasted number, address or title. Titles have a line each."""
     entries: list[LibraryEntry] = []
     for line in text.splitlines():
-        parts = [part for part in re.split(r"[\s,;]+", line) if part]
+        parts = _parts(line)
         if parts and all(map(_is_name, parts)):
             entries += [_named(part) for part in parts]
         elif parts:
             entries.append(_typed(line.strip()[:LONGEST_TITLE]))
     return entries
+
+
+def named_entries(text: str) -> list[LibraryEntry]:
+    """Return an entry for each arXiv number and DOI on lines that hold nothing else."""
+    lines = (
+        parts for parts in map(_parts, text.splitlines()) if all(arxiv_id(part) or _doi_in(part) for part in parts)
+    )
+    return [_named(part) for parts in lines for part in parts]
+
+
+def _parts(line: str) -> list[str]:
+    return [part for part in re.split(r"[\s,;]+", line) if part]
+
+
+def _is_number(text: str) -> bool:
+    return bool(arxiv_id(text) or _doi_in(text))
 
 
 def _is_name(text: str) -> bool:

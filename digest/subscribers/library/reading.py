@@ -10,11 +10,11 @@ from typing import Any
 import rispy
 from bibtexparser.entrypoint import parse_string
 from bibtexparser.middlewares import RemoveEnclosingMiddleware, ResolveStringReferencesMiddleware
-from bibtexparser.model import Entry
+from bibtexparser.model import Entry, ImplicitComment
 
 from digest.language import UserError, _
 from digest.papers.sources.reading import decoded
-from digest.subscribers.library.entry import LibraryEntry, entry_of, pasted_entries
+from digest.subscribers.library.entry import LibraryEntry, entry_of, named_entries, pasted_entries
 
 MAX_BYTES = 5_000_000  # at worst, five seconds of work
 MAX_ENTRIES = 5_000
@@ -92,6 +92,9 @@ def _bibtex(text: str) -> Iterator[LibraryEntry | None]:
         # The steps leave out what failed.
         fields = {field.key.lower(): str(field.value).strip('{}" ') for field in entry.fields}
         yield entry_of(fields.get("title", ""), _values(fields, _BIBTEX_NAMES), fields.get("abstract", ""))
+    for between in library.comments:
+        if isinstance(between, ImplicitComment):  # such as numbers that were pasted together with entries
+            yield from named_entries(between.comment)
 
 
 def _ris(text: str) -> Iterator[LibraryEntry | None]:

@@ -39,6 +39,20 @@ def test_bibtex_gives_each_entry_once_with_the_number_that_any_of_its_fields_nam
     }
 
 
+def test_numbers_pasted_together_with_bibtex_are_entries_and_remarks_between_its_entries_are_not():
+    text = (
+        "2405.11111 10.1145/123.45\n% Encoding: UTF-8\nhttps://example.org/exported\n"
+        "@misc{a, title = {One}, eprint = {2405.17247}}\nMade by a program\n\narXiv:2405.12121v2\n"
+    )
+    read = [(entry.title, entry.paper_id) for entry in read_library(text.encode())]
+    assert read == [
+        ("One", "2405.17247"),
+        ("", "2405.11111"),
+        ("10.1145/123.45", paper_id_of("10.1145/123.45")),
+        ("", "2405.12121"),
+    ]
+
+
 def test_ris_and_csl_json_are_recognized_by_their_content():
     (robots,) = read_library(RIS.encode())
     assert (robots.title, robots.paper_id, robots.abstract) == (
