@@ -170,10 +170,13 @@ def _marks(code: str, text: str, says_language: bool = True) -> Markup:
 
 
 def _whole(text: str) -> Markup:
-    """The text with each word on one line: Chinese lines would break within words."""
+    """The text with each word on one line: Chinese lines would break within words, and before one of one character."""
     if text.isascii():
         return Markup("{}").format(text)
-    return Markup(" ").join(Markup('<span style="white-space:nowrap">{}</span>').format(word) for word in text.split())
+    words = text.split()
+    if len(words) > 1 and len(words[-1]) == 1:
+        words[-2:] = [Markup("\u00a0").join(words[-2:])]
+    return Markup(" ").join(Markup('<span style="white-space:nowrap">{}</span>').format(word) for word in words)
 
 
 def _common_values(links: SubscriberLinks, branding: Branding) -> dict[str, Any]:

@@ -265,3 +265,10 @@ def test_everything_in_an_issue_of_one_paper_is_one_paper() -> None:
     parts = parts_of(a_composer(issue).compose(a_draft(issue, everything_in(issue))).envelope.message)
     assert "Issue of Monday, 23 November 2026\n1 paper\n" in parts.text
     assert parts.subject == "Paper 1, 23 Nov"
+
+
+def test_no_line_of_a_chinese_heading_can_be_a_single_character() -> None:
+    html = ParsedMessage(digest_bytes([a_paper()], language="zh-CN")).html
+    (heading,) = re.findall(r"<h1[^>]*>(.*)</h1>", html)
+    unbroken = re.findall(r'<span style="white-space:nowrap">([^<]*)</span>', heading)
+    assert unbroken == ["2026年11月23日", "星期一\u00a0刊"]
