@@ -117,4 +117,4 @@ def _say_where(own: Settings, date: str, folder: Path, issue: str) -> None:
     say(f"Subscribe        {own.public_url}/")
     say(f"{issue:16} {own.public_url}/issues/{date}")
     say(f"Data and logs    {folder}")
-    say("Nothing leaves this machine. Stop: Ctrl-C. For real email: digest doctor")
+    say("No email leaves this machine. Stop: Ctrl-C. For real email: digest doctor")

@@ -205,7 +205,7 @@ def _shown(records: "list[DnsRecord]") -> list[str]:
 
 @with_json
 def doctor() -> None:
-    """Check the installation and list what is missing for real email. Exit code 3 if anything is missing."""
+    """Check the installation and list what is missing for real email. Exit code 3 if email cannot be sent or signed."""
     from digest.monitoring.doctor.examine import examine
 
     findings = examine(settings())
