@@ -203,9 +203,7 @@ def _resume_sending(domain: str, dry_run: bool) -> None:
     if paused:
         resumed = "would resume" if dry_run else "resumes"
         by = f" by {paused.by}" if paused.by else ""
-        line = (
-            f"{_subject(domain)} {resumed}. It was paused{by} since {minute_of(paused.since)}: {paused.reason}"
-        )
+        line = f"{_subject(domain)} {resumed}. It was paused{by} since {minute_of(paused.since)}: {paused.reason}"
     report({"scope": scope, "paused": bool(paused and dry_run), "was": was, "dry_run": dry_run}, line)
 
 

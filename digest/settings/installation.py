@@ -173,7 +173,8 @@ class ProcessSettings(BaseSettings):
     web_host: str = Field("127.0.0.1", description="Address that `digest web` listens on, behind a TLS proxy.")
     web_port: int = Field(8000, ge=0, le=65535, description="Port that `digest web` listens on; 0 picks a free one.")
     forwarded_allow_ips: str = Field(
-        "127.0.0.1", description="Addresses and networks of the proxies whose X-Forwarded-For header is trusted; `*` trusts any."
+        "127.0.0.1",
+        description="Addresses and networks of the proxies whose X-Forwarded-For header is trusted; `*` trusts any.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="`debug`, `info`, `warning` or `error`."

@@ -222,7 +222,10 @@ def change_feedback(link: FreshOrFeedbackLink, form: Posted) -> Response:
     elif topic := topic_with(value(form, "unmute")):
         notice = _unmute(link, topic)
     elif value(form, "action") == "reset" and value(form, "sure") == "yes":
-        notice = _("Feedback cleared (%(count)s).", count=paper_feedback.delete_all_feedback(engine, subscriber_id, clock.now()))
+        notice = _(
+            "Feedback cleared (%(count)s).",
+            count=paper_feedback.delete_all_feedback(engine, subscriber_id, clock.now()),
+        )
     elif value(form, "action") == "reset":
         error = _("Tick the box to confirm. This can’t be undone.")
     return _show_all(link.reloaded(), notice, error)
