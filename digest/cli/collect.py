@@ -9,7 +9,7 @@ import typer
 
 from digest import clock
 from digest.cli.lookup import migrated_database, open_database
-from digest.cli.options import AsOf, Day, DryRun, date_option, day_of
+from digest.cli.options import AsOf, DryRun, date_option, day_of
 from digest.cli.output import NotReady, answer, progress, table, with_json
 from digest.cli.watching import long_work
 from digest.settings import settings
@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # the help text should not wait for the database's library
     from digest.papers.collecting import Backfill
     from digest.papers.sources.source import Source
 
+OneDay = Annotated[date | None, date_option("--date --issue", "Day to read.", "today")]
 From = Annotated[date | None, date_option("--from", "Backfill: first day.")]
 To = Annotated[date | None, date_option("--to", "Backfill: last day.", "yesterday")]
 Again = Annotated[bool, typer.Option("--again", help="Backfill: also read days that were read completely before.")]
@@ -27,7 +28,7 @@ Again = Annotated[bool, typer.Option("--again", help="Backfill: also read days t
 
 @with_json
 def collect(
-    day: Day = None,
+    day: OneDay = None,
     as_of: AsOf = None,
     first: From = None,
     last: To = None,

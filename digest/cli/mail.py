@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -36,12 +36,12 @@ def language_tag(text: str) -> str:
     return codes[text.lower()]
 
 
-InLanguage = Annotated[
-    str | None,
-    typer.Option(
-        metavar="CODE", parser=language_tag, help="Language without --subscriber.", show_default="DIGEST_LANGUAGE"
-    ),
-]
+def language_option(help_: str) -> Any:
+    """An option that takes the tag of a language."""
+    return typer.Option("--language", metavar="CODE", parser=language_tag, help=help_, show_default="DIGEST_LANGUAGE")
+
+
+InLanguage = Annotated[str | None, language_option("Language of the message.")]
 
 
 class Format(StrEnum):
@@ -57,7 +57,7 @@ def preview(
     day: Day = None,
     subscriber: Annotated[str | None, typer.Option(help="Address.", show_default="someone without interests")] = None,
     kind: Annotated[Kind, typer.Option(help="Kind of message.")] = Kind.DIGEST,
-    language: InLanguage = None,
+    language: Annotated[str | None, language_option("Language without --subscriber.")] = None,
     format_: Annotated[Format, typer.Option("--format", help="The exact bytes, or one part.")] = Format.TEXT,
     open_: Annotated[
         bool,

@@ -7,7 +7,7 @@ import typer
 
 from digest import clock
 from digest.cli.lookup import hint_workers, open_database, reading, stored_issue
-from digest.cli.options import Day, DryRun, OfKind, Why, day_of
+from digest.cli.options import Day, DryRun, OfKind, Why, date_option, day_of
 from digest.cli.output import NotReady, report, with_json
 from digest.ledger.kinds import IssueKind, IssueStatus, SkipReason
 from digest.text import minute_of
@@ -15,6 +15,7 @@ from digest.text import minute_of
 if TYPE_CHECKING:  # the help text should not wait for the database's library
     from digest.issues.issue import Issue
 
+OfIssue = Annotated[date | None, date_option("--date --issue", "Date of the issue.", "every issue")]
 Sending = Annotated[bool, typer.Option("--sending", help="All email, whatever its issue and kind.")]
 Domain = Annotated[str, typer.Option("--domain", help="With --sending: only email to this destination.")]
 
@@ -82,7 +83,7 @@ def withdraw(
 
 @with_json
 def retry(
-    day: Day = None,
+    day: OfIssue = None,
     kind: OfKind = IssueKind.DAILY,
     uncertain: Annotated[
         bool, typer.Option("--uncertain", help="Those that may have arrived and were held; sends the same bytes again.")

@@ -50,8 +50,10 @@ def up(
 
 
 def web(
-    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="DIGEST_WEB_HOST")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port to listen on.", show_default="DIGEST_WEB_PORT")
+    ] = None,
     dry_run: StartDryRun = False,
 ) -> None:
     """Serve the pages."""

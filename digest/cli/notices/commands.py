@@ -1,5 +1,6 @@
 """The commands notice write, send, list, preview, test and cancel: what an operator tells all subscribers."""
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,7 +21,14 @@ if TYPE_CHECKING:  # the help text should not wait for the database's library
 
 notice = typer.Typer(help="Notices to all subscribers.", no_args_is_help=True)
 
-Number = Annotated[int, typer.Argument(metavar="NUMBER", min=1, max=2**62, help="As in digest notice list.")]
+
+def _number(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,18}", text):
+        raise typer.BadParameter(f"{text!r} is not the number of a notice; to see them: digest notice list")
+    return int(text)
+
+
+Number = Annotated[int, typer.Argument(metavar="NUMBER", parser=_number, help="As in digest notice list.")]
 Subjects = Annotated[list[str], typer.Option("--subject", help="Subject. Repeat it for each language.")]
 Files = Annotated[
     list[Path],
@@ -68,7 +76,7 @@ def write(texts: Texts, dry_run: DryRun = False) -> None:
 @with_options(_given_texts, "texts")
 def send(
     texts: Texts,
-    number: Annotated[int | None, typer.Argument(metavar="NUMBER", min=1, max=2**62, help="Of a draft.")] = None,
+    number: Annotated[int | None, typer.Argument(metavar="NUMBER", parser=_number, help="Of a draft.")] = None,
     subscribers: Annotated[
         int | None,
         typer.Option(
