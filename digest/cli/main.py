@@ -161,11 +161,11 @@ def _is_outage(error: Exception) -> bool:
 
 
 def _error_line(error: Exception) -> str:
-    from digest.database.engine import NO_DATABASE, problem_of
+    from digest.database.engine import NO_DATABASE, NO_DATABASE_REMEDY, problem_of
 
     problem = problem_of(error)
     if problem.startswith(NO_DATABASE):
-        return f"{problem}. Check DIGEST_DATABASE_URL, name the settings file by --env-file, or run: digest migrate"
+        return f"{problem}. {NO_DATABASE_REMEDY}"
     if "no such table" in problem or "no such column" in problem or 'relation "' in problem:
         return f"The database is not ready ({problem}). Run: digest migrate"
     if isinstance(error, OSError):

@@ -4,6 +4,7 @@ import functools
 import getpass
 import inspect
 import os
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
@@ -60,6 +61,17 @@ def _weight(text: str) -> tuple[str, float]:
     if not isfinite(weight := float(value)):
         raise ValueError
     return name.strip(), weight
+
+
+def _number(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,18}", text):  # more do not fit into a column
+        raise ValueError
+    return int(text)
+
+
+def number_parser(listing: str) -> Callable[[str], int]:
+    """A parser of the number of something that the command `listing` lists."""
+    return _parser(_number, f"{{!r}} is not one of the numbers that {listing} shows")
 
 
 def date_option(name: str, help_: str, default: str = "") -> Any:

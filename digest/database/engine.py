@@ -25,6 +25,7 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 NO_DATABASE = "There is no database"
+NO_DATABASE_REMEDY = "Check DIGEST_DATABASE_URL, name the settings file by --env-file, or run: digest migrate"
 DATABASE_AWAY = (OperationalError, InterfaceError)  # or full, locked, read-only
 _LOCK_SECONDS = 30.0
 _LOG, _NOTED = "digest_log", "digest_noted"

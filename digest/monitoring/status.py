@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from sqlalchemy import Connection, Engine, and_, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from digest.database.engine import one_view, problem_of, read_only
+from digest.database.engine import NO_DATABASE, NO_DATABASE_REMEDY, one_view, problem_of, read_only
 from digest.database.tables import collections, subscribers
 from digest.database.tables import events as event_table
 from digest.issues.issue import NOT_CUT
@@ -104,8 +104,10 @@ def read_status(engine: Engine, settings: Settings, now: datetime) -> Installati
         with read_only(one_view(engine)) as connection:
             status = _with_database(connection, settings, bare)
     except (SQLAlchemyError, OSError) as error:
-        remedy = _remedy(engine) or "Check DIGEST_DATABASE_URL and the server, then run: digest doctor"
-        return replace(bare, database_problem=problem_of(error), database_remedy=remedy)
+        problem = problem_of(error)
+        remedy = NO_DATABASE_REMEDY if problem.startswith(NO_DATABASE) else _remedy(engine)
+        remedy = remedy or "Check DIGEST_DATABASE_URL and the server, then run: digest doctor"
+        return replace(bare, database_problem=problem, database_remedy=remedy)
     return replace(status, disks=disks(folder, status.processes, host))
 
 

@@ -104,6 +104,14 @@ def test_the_document_has_all_of_it(run, issue, running):
     assert document["rate"] == 3.0
 
 
+def test_where_no_database_was_made_yet_the_status_says_how_to_make_it(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("DIGEST_DATABASE_URL", f"sqlite:///{tmp_path}/none.sqlite")
+    settings.cache_clear()
+    done = run("status")
+    assert done.exit_code == 3
+    assert "or run: digest migrate" in done.stdout
+
+
 def test_without_a_database_the_status_tells_the_rest(run, monkeypatch):
     monkeypatch.setenv("DIGEST_DATABASE_URL", "postgresql://127.0.0.1:9/digest")
     settings.cache_clear()

@@ -113,6 +113,7 @@ def test_a_dry_run_changes_and_sends_nothing(run, engine, receiver, arguments):
         (("replay", "--since", "today"), 2, "name an event, or an endpoint and a day"),
         (("attempts", "--state", "lost"), 2, "unknown state 'lost' (available: pending, delivered, failed)"),
         (("remove", 7), 3, "There is no endpoint 7. To list them: digest webhooks list"),
+        (("remove", 10**20), 2, f"'{10**20}' is not one of the numbers that digest webhooks list shows"),
         (("replay", "msg_1"), 3, "There is no event 'msg_1'."),
     ],
 )

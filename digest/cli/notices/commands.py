@@ -1,6 +1,5 @@
 """The commands notice write, send, list, preview, test and cancel: what an operator tells all subscribers."""
 
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +10,7 @@ from digest import clock
 from digest.cli.lookup import hint_workers, open_database, reading, require_mail_server, valid_address
 from digest.cli.mail import Format, InLanguage, language_tag, open_in_browser, send_once
 from digest.cli.notices.texts import add_draft, issue_of, lint_lines, message_of, stored_notice, texts_of
-from digest.cli.options import DryRun, Why, with_options
+from digest.cli.options import DryRun, Why, number_parser, with_options
 from digest.cli.output import answer, complain, print_json, report, table, with_json, writes_json
 from digest.settings import settings
 
@@ -21,13 +20,7 @@ if TYPE_CHECKING:  # the help text should not wait for the database's library
 
 notice = typer.Typer(help="Notices to all subscribers.", no_args_is_help=True)
 
-
-def _number(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,18}", text):
-        raise typer.BadParameter(f"{text!r} is not the number of a notice; to see them: digest notice list")
-    return int(text)
-
-
+_number = number_parser("digest notice list")
 Number = Annotated[int, typer.Argument(metavar="NUMBER", parser=_number, help="As in digest notice list.")]
 Subjects = Annotated[list[str], typer.Option("--subject", help="Subject. Repeat it for each language.")]
 Files = Annotated[

@@ -9,7 +9,7 @@ import typer
 
 from digest import clock
 from digest.cli.lookup import open_database, reading
-from digest.cli.options import DryRun, Why, date_option
+from digest.cli.options import DryRun, Why, date_option, number_parser
 from digest.cli.output import NotReady, answer, report, table, with_json
 from digest.settings import settings
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 webhooks = typer.Typer(help="Other programs that are told of events.", no_args_is_help=True)
 
-Number = Annotated[int, typer.Argument(metavar="ENDPOINT", help="Number of the endpoint.")]
+_number = number_parser("digest webhooks list")
+Number = Annotated[int, typer.Argument(metavar="ENDPOINT", parser=_number, help="Number of the endpoint.")]
 _TYPES = (
     "subscriber.subscribed, subscriber.unsubscribed, subscriber.address_changed, message.bounced, issue.cut, "
     "issue.finished"
@@ -155,7 +156,9 @@ def send_test(number: Number, dry_run: DryRun = False) -> None:
 @webhooks.command()
 @with_json
 def attempts(
-    number: Annotated[int | None, typer.Argument(metavar="ENDPOINT", help="Number of an endpoint.")] = None,
+    number: Annotated[
+        int | None, typer.Argument(metavar="ENDPOINT", parser=_number, help="Number of an endpoint.")
+    ] = None,
     state: Annotated[str, typer.Option(help="pending, delivered or failed.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Events.")] = 50,
 ) -> None:
@@ -180,7 +183,9 @@ def attempts(
 @with_json
 def replay(
     event: Annotated[str, typer.Argument(metavar="EVENT", help="An event, such as msg_1a2b….")] = "",
-    endpoint: Annotated[int | None, typer.Option("--endpoint", help="Number of an endpoint.")] = None,
+    endpoint: Annotated[
+        int | None, typer.Option("--endpoint", metavar="ENDPOINT", parser=_number, help="Number of an endpoint.")
+    ] = None,
     since: Annotated[date | None, date_option("--since", "With --endpoint: all that failed since this day.")] = None,
     dry_run: DryRun = False,
 ) -> None:
