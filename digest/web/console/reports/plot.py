@@ -9,6 +9,7 @@ from math import floor, log10
 
 WIDTH, HEIGHT = 1000, 200  # units
 _GAP = 0.25  # of a column's width
+_WIDEST = 120  # units of a column, where there are few
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +50,10 @@ def columns(days: Sequence[Column]) -> Plot:
     down = max((sum(max(0, -count) for _, count, _ in day.counts) for day in days), default=0)
     top = round_up(up)
     unit = HEIGHT / max(1, top + down)
-    zero = top * unit
+    zero = top * unit if up or down else HEIGHT
     step = WIDTH / max(1, len(days))
-    bars = [bar for number, day in enumerate(days) for bar in _stack(day, number * step, step * (1 - _GAP), unit, zero)]
+    width = min(step * (1 - _GAP), _WIDEST)
+    bars = [bar for number, day in enumerate(days) for bar in _stack(day, number * step, width, unit, zero)]
     return Plot(top, _labels([day.label for day in days]), tuple(bars), zero=round(zero, 2))
 
 

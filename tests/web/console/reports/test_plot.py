@@ -35,3 +35,9 @@ def test_a_line_goes_from_edge_to_edge_and_begins_at_zero() -> None:
     assert plot.area.startswith(f"0,{HEIGHT} ")
     assert line([("a", 3)]).line.count(" ") == 1, "a single number is a level line"
     assert (line([]).line, columns([]).bars) == ("", ())
+
+
+def test_few_columns_are_not_broad_and_where_nothing_was_counted_zero_is_at_the_bottom() -> None:
+    one, nothing = columns([Column("a", [("up", 3, "x")])]), columns([Column("a", [("up", 0, "x")])])
+    assert one.bars[0].width < WIDTH / 5
+    assert nothing.zero == HEIGHT
