@@ -112,11 +112,11 @@ def _fill(engine: Engine) -> Issue:
 
 
 def _pages(visit: Visit, issue: Issue) -> dict[str, str]:
-    shown = places(visit, issue.date)
+    shown, paper_id = places(visit, issue.date), issue.papers[0].paper.id
     return shown | {
-        "paper": f"/papers/{issue.papers[0].paper.id}",
+        "paper": f"/papers/{paper_id}",
         "search": "/search?q=agents",
-        "feedback": f"{shown['taste']}/more/{issue.papers[0].paper.id}",
+        "feedback": shown["feedback"].replace("2603.00000", paper_id),
     }
 
 
