@@ -132,7 +132,7 @@ def _topics(posted: _PostedForm) -> tuple[str, ...]:
 def _muted_topics(posted: _PostedForm) -> tuple[str, ...]:
     both = sorted(posted.slugs("muted_topics") & posted.slugs("topics"))
     if both and (topic := topic_with(both[0])):
-        raise _Invalid(_("“%(topic)s” is also one of your topics. Untick one of the two.", topic=topic.name))
+        raise _Invalid(_("“%(topic)s” is also one of your topics. Follow it or mute it, not both.", topic=topic.name))
     return _listed_topics(posted.slugs("muted_topics"))
 
 
