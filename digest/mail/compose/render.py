@@ -5,6 +5,7 @@ Layout and cards of an issue are rendered once, with placeholders for the values
 are escaped by the template engine.
 """
 
+import math
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -189,7 +190,7 @@ def _issue_values(issue: Issue, branding: Branding, language: Language) -> dict[
         "date": language.long_date(issue.date),
         "issue_url": branding.public_url + issue.path,
         "issue_path": issue.path,  # after the feedback address, it opens the list that the subscriber was sent
-        "note": cut(issue.note_in(language.code), EXCERPT),
+        "note": cut(issue.note_in(language.code), EXCERPT, math.inf),  # the only one, so it has room in any script
     }
 
 

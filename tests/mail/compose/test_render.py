@@ -272,3 +272,12 @@ def test_no_line_of_a_chinese_heading_can_be_a_single_character() -> None:
     (heading,) = re.findall(r"<h1[^>]*>(.*)</h1>", html)
     unbroken = re.findall(r'<span style="white-space:nowrap">([^<]*)</span>', heading)
     assert unbroken == ["2026年11月23日", "星期一\u00a0刊"]
+
+
+def test_a_chinese_note_has_as_many_characters_as_an_english_one() -> None:
+    note = "今天只有一个来源有回应，其余论文会在以后的邮件中出现。" * 5
+    issue = an_issue([a_paper()])
+    issue = replace(issue, settings=replace(issue.settings, notes={"zh-CN": note}))
+    parts = parts_of(a_composer(issue, language="zh-CN").compose(a_draft(issue, everything_in(issue))).envelope.message)
+    assert note in parts.html
+    assert note in parts.text.replace("\n", "")
