@@ -1,29 +1,29 @@
 """Every schedule of the service. Ticks are in UTC; jobs read from the database what is due and remember nothing.
 
-| job      | when             | what it does, also when it runs late                                       |
-|----------|------------------|----------------------------------------------------------------------------|
-| collect  | every 30 minutes | reads today and yesterday, and each hour the pool's other days             |
-| cut      | each minute      | cuts today's issue once it is time, waiting up to a minute for the sources |
-|          |                  | (PATIENCE_SECONDS); a past date is never cut                               |
-| summaries | each minute     | within the hour before a cut, has a model write what its papers lack       |
-| sweep    | every 15 seconds | recovers dead workers' deliveries, expires overdue ones, hints the workers, |
-|          |                  | and carries out requests that an ended web process left over               |
-| finish   | every 15 seconds | publishes that issues of which nothing waits any more are finished         |
-| notices  | every 15 seconds | queues a notice to all subscribers that an operator has sent               |
-| bounces  | each minute      | takes in what waits in the Maildir and the IMAP mailbox for delivery reports |
-| profiles | each minute      | places new papers in the space, and computes the profiles of subscribers   |
-|          |                  | who gave feedback                                                          |
-| libraries | every 15 seconds | looks up what subscribers brought with their libraries, and computes the  |
-|          |                  | profiles of those subscribers                                              |
-| fit      | every 10 minutes | fits a space if there is feedback and the last is a week old, or the       |
-|          |                  | archive has grown by half since; if that fails, the last stays in use      |
-| similar  | every 5 minutes  | stores which papers are similar to each, for papers that have none stored, |
-|          |                  | and a week later again                                                     |
-| tidy     | each hour, first | deletes sign-ups that were never confirmed, bytes not needed for a retry,  |
-|          | after a minute   | what deleted subscribers left behind in the files of the database, and     |
-|          |                  | papers beyond the best of old issues that nobody was sent; counts the      |
-|          |                  | issues that are finished and the subscribers of each day, notes the        |
-|          |                  | largest destinations, and deletes rows older than DIGEST_KEEP_… allows     |
+| job       | when             | what it does, also when it runs late                                       |
+|-----------|------------------|----------------------------------------------------------------------------|
+| collect   | every 30 minutes | reads today and yesterday, and each hour the pool's other days             |
+| cut       | each minute      | cuts today's issue once it is time, waiting up to a minute for the sources |
+|           |                  | (PATIENCE_SECONDS); a past date is never cut                               |
+| summaries | each minute      | within the hour before a cut, has a model write what its papers lack       |
+| sweep     | every 15 seconds | recovers dead workers' deliveries, expires overdue ones, hints the         |
+|           |                  | workers, and carries out requests that an ended web process left over      |
+| finish    | every 15 seconds | publishes that issues of which nothing waits any more are finished         |
+| notices   | every 15 seconds | queues a notice to all subscribers that an operator has sent               |
+| bounces   | each minute      | processes the reports in the Maildir and the IMAP mailbox                  |
+| profiles  | each minute      | places new papers in the space, and computes the profiles of subscribers   |
+|           |                  | who gave feedback                                                          |
+| libraries | every 15 seconds | looks up what subscribers brought with their libraries, and computes the   |
+|           |                  | profiles of those subscribers                                              |
+| fit       | every 10 minutes | fits a space if there is feedback and the last is a week old, or the       |
+|           |                  | archive has grown by half since; if that fails, the last stays in use      |
+| similar   | every 5 minutes  | stores which papers are similar to each, for papers that have none stored, |
+|           |                  | and a week later again                                                     |
+| tidy      | each hour, first | deletes sign-ups that were never confirmed, bytes not needed for a retry,  |
+|           | after a minute   | what deleted subscribers left behind in the files of the database, and     |
+|           |                  | papers beyond the best of old issues that nobody was sent; counts the      |
+|           |                  | issues that are finished and the subscribers of each day, notes the        |
+|           |                  | largest destinations, and deletes rows older than DIGEST_KEEP_… allows     |
 
 Running two schedulers is safe: the database lets only one cut the issue, and a hint may arrive twice.
 """

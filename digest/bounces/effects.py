@@ -147,7 +147,7 @@ def _unsubscribed(
     if subscriber_id is None:
         _count(connection, report, Proof.UNPROVED, now)
         return Acceptance(Proof.UNPROVED)
-    ended = subscriptions.end(connection, subscriber_id, now, "email")
+    ended = subscriptions.end_subscription(connection, subscriber_id, now, "email")
     return Acceptance(Proof.PROVED if ended else Proof.REPEATED, unsubscribed=ended)
 
 

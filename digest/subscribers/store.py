@@ -21,12 +21,7 @@ IMPORT = "import"  # how the `form` of imported subscribers begins
 
 
 def add_pending(
-    connection: Connection,
-    address: str,
-    key: str,
-    preferences: Preferences,
-    consent: Consent,
-    created_at: datetime | None = None,
+    connection: Connection, address: str, key: str, preferences: Preferences, consent: Consent
 ) -> int | None:
     """Store a pending subscriber with a normalised address; None if the address is stored already."""
     new = insert_new(connection, subscribers).values(
@@ -34,7 +29,7 @@ def add_pending(
         key=key,
         status=str(Status.PENDING),
         link_version=0,
-        created_at=created_at or consent.requested_at,
+        created_at=consent.requested_at,
         changed_at=consent.requested_at,
         **preferences_row(preferences),
         **asdict(consent),

@@ -52,22 +52,16 @@ def subscribe(
     """
     with transaction(engine) as connection:
         admit(connection)
-        return ask(connection, mailbox_of(address, secret), consent, preferences) is not None
+        return _ask(connection, mailbox_of(address, secret), consent, preferences or Preferences()) is not None
 
 
-def ask(
-    connection: Connection,
-    mailbox: Mailbox,
-    consent: Consent,
-    preferences: Preferences | None = None,
-    created_at: datetime | None = None,
-) -> Kind | None:
-    """As subscribe(), within a transaction; returns the kind of message that was queued."""
+def _ask(connection: Connection, mailbox: Mailbox, consent: Consent, preferences: Preferences) -> Kind | None:
+    """Return the kind of message that was queued."""
     queued, key = None, mailbox.key
     keys = keys_of(connection, key, mailbox.folded_key)
     if may_be_asked(connection, keys):
         if within_limits(connection, Kind.CONFIRMATION, key, keys, consent.requested_at):
-            store.add_pending(connection, mailbox.address, key, preferences or Preferences(), consent, created_at)
+            store.add_pending(connection, mailbox.address, key, preferences, consent)
         queued = _ask_to_confirm(connection, mailbox, consent)
     detail = {"form": consent.form, "mail": str(queued or "")}
     _record_request(connection, key, "asked to subscribe", consent.requested_at, detail)
@@ -141,10 +135,12 @@ def unsubscribe(engine: Engine, subscriber_id: int, now: datetime, how: str, goo
     whose request was not confirmed is suppressed, so that it is not asked again when someone enters it.
     """
     with transaction(engine) as connection:
-        return end(connection, subscriber_id, now, how, goodbye)
+        return end_subscription(connection, subscriber_id, now, how, goodbye)
 
 
-def end(connection: Connection, subscriber_id: int, now: datetime, how: str, goodbye: bool = False) -> bool:
+def end_subscription(
+    connection: Connection, subscriber_id: int, now: datetime, how: str, goodbye: bool = False
+) -> bool:
     """Like unsubscribe(), within a transaction."""
     subscriber = store.by_id(connection, subscriber_id, lock=True)
     if subscriber is None:

@@ -146,7 +146,7 @@ def _move(engine: Engine, old: str, new: str, now: datetime) -> bool:
             return True
         if change is not None and carry_out(connection, change, subscriber, now) is ChangeOutcome.CHANGED:
             return True
-        subscriptions.end(connection, subscriber.id, now, "address changed after the backup")
+        subscriptions.end_subscription(connection, subscriber.id, now, "address changed after the backup")
     return False
 
 
