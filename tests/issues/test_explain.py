@@ -139,8 +139,10 @@ def wants(dice):
     }
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("papers_of", ["made up", "recorded"])
+@pytest.mark.long  # tests/soak has a thousand lists of each kind of papers on each database
+@pytest.mark.parametrize(
+    ("database_url", "papers_of"), [("postgresql", "made up"), ("sqlite", "recorded")], indirect=["database_url"]
+)
 def test_each_list_is_explained_as_it_was_sent_and_its_terms_add_up(engine, request, journal, papers_of):
     shared_data = request.getfixturevalue("shared_data") if papers_of == "recorded" else None
     check_lists(engine, shared_data, journal, issues=7, subscribers=20, lists=60)
