@@ -1,4 +1,4 @@
-"""Which of the collected tests run, and in which order."""
+"""Chooses which of the collected tests run, and orders them."""
 
 from collections import defaultdict
 from pathlib import Path
