@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from digest import clock, hints
 from digest.database.engine import DATABASE_AWAY, NO_DATABASE, connect, keep_log, problem_of, read_only
 from digest.database.migrate import why_not_current
+from digest.database.patience import roll_back_when_silent
 from digest.issues.selection import IssueCache
 from digest.issues.summaries import SummaryPlan
 from digest.ledger.transitions import Recovered
@@ -49,9 +50,17 @@ def impatient_engine(settings: Settings) -> Engine:
     return keep_log(connect(settings.database, patience=_PAGE_PATIENCE), replay_log(settings))
 
 
+def lasting_engine(settings: Settings) -> Engine:
+    """The engine of workers and schedulers: one that is suspended keeps the others waiting for a minute at most."""
+    database = engine(settings)
+    if database.dialect.name == "postgresql":
+        roll_back_when_silent(database)
+    return database
+
+
 def session_engine(settings: Settings) -> Engine:
     """The engine of a program that needs all tables and locks of its session. Raises ValueError without them."""
-    database = engine(settings)
+    database = lasting_engine(settings)
     try:
         with read_only(database) as connection:
             remedy = why_not_current(connection)

@@ -25,6 +25,7 @@ from digest.settings.secrets import generate_secret
 from digest.smtp import is_loopback
 from tests.support import servers
 from tests.support.chromium import MISSING, SharedChromium, find_chromium
+from tests.support.collected import longest_first, second_runs
 from tests.support.compiled import compile_once
 from tests.support.servers_used import Tally, ran_on
 from tests.support.smtp_server import SmtpServer
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--no-skips", action="store_true", help="a skipped test is a failure")
+    parser.addoption("--both-databases", action="store_true", help="run tests of pages and commands on both")
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -56,30 +58,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long tests first, however the others are shuffled, so that none is left over at the end.
-
-    Each of the worker processes starts with an equal part of the list, and takes over tests of others when it has none
-    left. The first begins with those that mostly wait for other processes, so that the others keep the processors busy.
-    """
-    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    waiting = _marked(items, "processes")
-    computing = [item for item in _marked(items, "browser", "long") if item not in waiting]
-    others = workers - 1
-    shares = [waiting, *(computing[number::others] for number in range(others))] if others else [waiting + computing]
-    chosen = {*waiting, *computing}
-    short = [item for item in items if item not in chosen]
-    size = -(-len(items) // workers)
-    items.clear()
-    for share in shares:
-        count = max(0, size - len(share))
-        items += share + short[:count]
-        del short[:count]
-    items += short
-
-
-def _marked(items: list[pytest.Item], *names: str) -> list[pytest.Item]:
-    return [item for item in items if any(map(item.get_closest_marker, names))]
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not (config.getoption("--both-databases") or any("::" in argument for argument in config.args)):
+        left_out = second_runs(items)
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=[*left_out])
+    items[:] = longest_first(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 
 
 def pytest_collection_finish() -> None:

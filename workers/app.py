@@ -66,7 +66,7 @@ class Process:
 def delivery_worker() -> DeliveryWorker:
     """This process's delivery worker. Raises ValueError when no mail server is set."""
     if Process.worker is None:
-        Process.worker = wiring.delivery_worker(settings(), wiring.engine(settings()))
+        Process.worker = wiring.delivery_worker(settings(), wiring.lasting_engine(settings()))
         # The objects that exist now stay alive; scanning them for garbage again and again would take 10 % of the time.
         gc.collect()
         gc.freeze()

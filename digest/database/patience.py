@@ -1,4 +1,4 @@
-"""Limits the waiting for PostgreSQL, for a program whose callers wait: locked, busy and frozen servers are given up."""
+"""Limits the waiting for PostgreSQL: a page gives up locked, busy and frozen servers, the server a silent worker."""
 
 import threading
 import time
@@ -7,8 +7,10 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg.abc import PQGen
-from psycopg.errors import _WaitTimeout
+from psycopg.errors import IdleInTransactionSessionTimeout, _WaitTimeout
 from sqlalchemy import Connection, Engine, event
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import OperationalError
 
 RV = TypeVar("RV")
 
@@ -18,6 +20,8 @@ _STATEMENT = 2
 _SILENCE = 2.5
 _CHECK_SECONDS = 0.1  # for Ctrl-C, as psycopg does
 _CONNECT_SECONDS = 2  # psycopg's least
+# Between two statements of a transaction a worker or scheduler computes for seconds at most.
+SILENT_SECONDS = 60.0
 
 
 def limit_waiting(engine: Engine, patience: float) -> None:
@@ -42,6 +46,25 @@ def limit_waiting(engine: Engine, patience: float) -> None:
 
     event.listen(engine, "connect", of_the_session)
     event.listen(engine, "begin", of_the_transaction)
+
+
+def roll_back_when_silent(engine: Engine) -> None:
+    """Let PostgreSQL end a transaction that goes on for a minute without a statement: others wait for its locks.
+
+    Its program is stopped, or its machine is gone. If the program goes on, it finds the database away for a moment.
+    """
+
+    def of_the_session(connection: psycopg.Connection[Any], _record: object) -> None:
+        connection.execute(f"SET idle_in_transaction_session_timeout = {SILENT_SECONDS * 1000:.0f}".encode())
+        connection.commit()
+
+    def as_outage(error: ExceptionContext) -> OperationalError | None:
+        ended = error.original_exception
+        is_silence = isinstance(ended, IdleInTransactionSessionTimeout)  # to psycopg an internal error
+        return OperationalError(error.statement, None, ended) if is_silence else None
+
+    event.listen(engine, "connect", of_the_session)
+    event.listen(engine, "handle_error", as_outage)
 
 
 class _Door:

@@ -20,7 +20,7 @@ from tests.bounces.builders import Post, subscribe
 from tests.bounces.builders import post as post
 from tests.mail.delivery.builders import SEVEN, opened
 from tests.subscribers.address_change.builders import change_address
-from tests.support.scenario import SECRET
+from tests.support.scenario import ON_SQLITE, SECRET
 from tests.support.smtp_server import Step
 
 ADA, BOB = "ada@example.com", "bob@example.net"
@@ -69,7 +69,11 @@ def _changed(address: str) -> str:
 
 
 @pytest.mark.parametrize("forged", FORGED)
-@pytest.mark.parametrize("kind", [ReportKind.HARD, ReportKind.SOFT, ReportKind.COMPLAINT])
+@pytest.mark.parametrize(
+    ("database_url", "kind"),
+    [("sqlite", ReportKind.HARD), ("postgresql", ReportKind.SOFT), ("sqlite", ReportKind.COMPLAINT)],
+    indirect=["database_url"],
+)
 def test_a_forged_report_changes_nothing_and_is_counted(post: Post, forged: str, kind: ReportKind) -> None:
     ada, bob = subscribe(post, ADA, BOB)
     post.send()
@@ -206,6 +210,7 @@ def test_the_score_loses_a_point_in_two_weeks() -> None:
     assert score_after(4.5, first, first + timedelta(days=90)) == 1.0
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("status", ["5.7.1", "5.7.26", "4.7.0", "5.6.0", "5.1.8"])
 @pytest.mark.parametrize("kind", [ReportKind.HARD, ReportKind.SOFT])
 def test_a_report_that_blames_the_sender_says_nothing_about_the_address(

@@ -19,6 +19,8 @@ from digest.subscribers import admission
 from tests.support.dns_server import DnsServer
 from tests.support.scenario import MORNING
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 def findings(run, monkeypatch):

@@ -19,6 +19,8 @@ from digest.subscribers.subscriptions import purge_pending
 from tests.cli.conftest import KEY
 from tests.support.scenario import MORNING, ON_SQLITE, add_subscriber
 
+pytestmark = pytest.mark.both_databases
+
 CONSENT = ("--consented", "old list, 2026-03")
 
 

@@ -26,6 +26,8 @@ from tests.cli.test_imports import CONSENT, statuses
 from tests.monitoring.webhooks.conftest import add_endpoint
 from tests.support.scenario import MORNING, ON_SQLITE, SECRET, add_subscriber
 
+pytestmark = pytest.mark.both_databases
+
 OTHER_KEY = "another-secret-of-thirty-two-characters"
 HOW = Import("old list", MORNING, SECRET)
 

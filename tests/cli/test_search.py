@@ -8,6 +8,8 @@ from digest.database.engine import transaction
 from digest.papers.store import keep_papers
 from tests.support.scenario import MORNING, paper
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 def archive(engine):

@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 
 from digest import hints
 from digest.database.engine import connect, read_only, transaction
+from digest.database.patience import SILENT_SECONDS
 from digest.database.tables import deliveries
 from digest.issues.audit import audit
 from digest.ledger.kinds import State
@@ -62,7 +63,8 @@ def wait_for_the_issue(engine, issue_id, redis_url):
         hints.hint(redis_url)
         return counts(engine, issue_id).accepted == SUBSCRIBERS
 
-    wait_for(is_over, PATIENCE, "the end of the issue")
+    # A worker that was stopped in a claim has locked what it was claiming, until PostgreSQL ends its transaction.
+    wait_for(is_over, SILENT_SECONDS + PATIENCE, "the end of the issue")
 
 
 def test_a_worker_that_was_stopped_for_longer_than_its_lease_doubles_at_most_what_it_was_sending(
@@ -91,7 +93,9 @@ def test_a_worker_that_was_stopped_for_longer_than_its_lease_doubles_at_most_wha
 
 
 def stop_and_end_leases(pid, engine):
-    """Stop a process outside of its transactions. Returns how many rows it was sending, and had only claimed."""
+    """Stop a process outside of a transaction with what it holds. Returns how many rows it was sending, and had only
+    claimed.
+    """
     while True:
         os.kill(pid, signal.SIGSTOP)
         with suppress(OperationalError), transaction(engine) as connection:

@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 
 import pytest
 from sqlalchemy import insert, select
@@ -90,14 +91,18 @@ def made_up(dice, day):
     ]
 
 
-def recorded(shared_data, day):
-    """A real day from the first half of the recorded data, as if it had been listed on `day`."""
+@cache
+def recorded_days(shared_data):
+    """The rows of the last recorded days, oldest day first."""
+    by_day = {}
     with gzip.open(shared_data / "hf" / "daily_papers.jsonl.gz", "rt") as lines:
-        by_day = {}
-        for line in lines:
-            row = json.loads(line)
+        for row in map(json.loads, lines):
             by_day.setdefault(row["date"], []).append(row)
-    dates = sorted(by_day)[-ISSUES:]
+    return [by_day[day] for day in sorted(by_day)[-ISSUES:]]
+
+
+def recorded(shared_data, day):
+    """A real day, as if it had been listed on `day`."""
     at = datetime.combine(day, datetime.min.time(), tzinfo=UTC)
     return [
         Paper(
@@ -109,7 +114,7 @@ def recorded(shared_data, day):
             str(row.get("organization") or ""),
             listed_at=at,
         )
-        for row in by_day[dates[(day - DAY).days]][: 2 * PAPERS_A_DAY]
+        for row in recorded_days(shared_data)[(day - DAY).days][: 2 * PAPERS_A_DAY]
     ]
 
 
@@ -134,8 +139,10 @@ def wants(dice):
     }
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("papers_of", ["made up", "recorded"])
+@pytest.mark.long  # tests/soak has a thousand lists of each kind of papers on each database
+@pytest.mark.parametrize(
+    ("database_url", "papers_of"), [("postgresql", "made up"), ("sqlite", "recorded")], indirect=["database_url"]
+)
 def test_each_list_is_explained_as_it_was_sent_and_its_terms_add_up(engine, request, journal, papers_of):
     shared_data = request.getfixturevalue("shared_data") if papers_of == "recorded" else None
     check_lists(engine, shared_data, journal, issues=7, subscribers=20, lists=60)

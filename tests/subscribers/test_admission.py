@@ -20,6 +20,7 @@ from digest.subscribers.admission import (
 )
 from digest.subscribers.subscriber import Consent
 from tests.support.page_actions import HOUR, NOW, SECRET
+from tests.support.scenario import ON_SQLITE
 
 AN_HOUR = 500  # so 10 of a client, 30 of a network, 125 to a domain
 
@@ -121,6 +122,7 @@ def test_a_recipients_domain_and_the_installation_keep_half_for_networks_that_di
     assert door.refuses("198.51.100.7", "victim.example") is None, "a stranger from elsewhere is still served"
 
 
+@ON_SQLITE
 def test_the_installation_has_a_limit_whoever_asks(door: Door) -> None:
     flood = [f"10.{number // 250}.{number % 250}.1" for number in range(520)]
     assert door.takes(flood, "gmail.com") == AN_HOUR

@@ -28,6 +28,7 @@ from tests.support.page_actions import (
     subscribe,
     the_subscriber,
 )
+from tests.support.scenario import ON_SQLITE
 
 # --- subscribe ---
 
@@ -148,6 +149,7 @@ def test_later_requests_neither_extend_the_first_nor_replace_it(engine: Engine) 
     assert subscriptions.purge_pending(engine, NOW + 7 * DAY + HOUR) == 1
 
 
+@ON_SQLITE
 def test_a_stranger_who_asks_all_year_for_an_address_causes_six_mails_and_keeps_it_no_longer(engine: Engine) -> None:
     stored = []
     for day in range(360):

@@ -7,6 +7,8 @@ import pytest
 from digest.subscribers.tokens import Purpose
 from tests.web.conftest import ADDRESS, Visit
 
+pytestmark = pytest.mark.both_databases
+
 CONTROLS = [quote("\0"), quote("\x01\x1b[31m\x7f\x85\u2028\ufffe\U0001f600") + "%ED%A0%80%FF"]
 FIELDS = [
     "email",

@@ -28,6 +28,7 @@ def recent(engine):
     return RecentPapers(engine, 5)
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     ("wants", "papers", "emails"),
     [

@@ -21,7 +21,7 @@ from digest.subscribers.subscriber import Consent
 from digest.subscribers.suppressions import suppress, suppression_of
 from digest.subscribers.tokens import Purpose, verify
 from tests.mail.delivery.builders import SEVEN, hands, opened
-from tests.support.scenario import DAY, SECRET, add_papers, add_subscriber, cut, desk
+from tests.support.scenario import DAY, ON_SQLITE, SECRET, add_papers, add_subscriber, cut, desk
 from tests.support.smtp_server import KEEP_AND_HANG_UP, Step
 
 __all__ = ["hands"]
@@ -229,6 +229,7 @@ def test_no_goodbye_is_queued_for_a_suppressed_or_unconfirmed_address(engine):
         assert what_became(engine, one) == []
 
 
+@ON_SQLITE
 def test_leaving_again_and_again_gives_one_goodbye_a_day_and_three_a_month(hands, engine, smtp_server):
     ada = left(engine)
     for hours in range(0, 24 * 20, 6):

@@ -16,6 +16,8 @@ from tests.support.waiting import wait_for
 from tests.web.conftest import START, Visit
 from tests.web.public.test_archive import LISTED
 
+pytestmark = pytest.mark.both_databases
+
 
 def archive(visit: Visit, *listed: Paper) -> None:
     with transaction(visit.engine) as connection:

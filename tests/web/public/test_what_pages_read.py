@@ -13,6 +13,8 @@ from digest.ledger.kinds import IssueStatus
 from tests.web.conftest import Visit
 from tests.web.public.test_archive import TODAY, cut, paper
 
+pytestmark = pytest.mark.both_databases
+
 
 def make_unreadable(visit: Visit, *which: object) -> None:
     """Papers of issues that no page could show."""
