@@ -3,6 +3,8 @@
 `python -m benchmarks.cold_site`, with the settings of the site in the environment.
 """
 
+import gc
+
 import uvicorn
 from fastapi import FastAPI
 
@@ -16,6 +18,7 @@ from digest.web.server import serving_options
 
 def app() -> FastAPI:
     """The app of one process."""
+    gc.set_threshold(20_000)  # as the command line does for `digest web`
     settings = Settings()
     set_up_logs()
     return create_app(wiring.impatient_engine(settings), settings, wiring.hint_sender(settings))

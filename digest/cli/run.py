@@ -1,5 +1,6 @@
 """Commands that start something: up, web, worker, scheduler; and migrate."""
 
+import gc
 import os
 import signal
 import socket
@@ -96,6 +97,7 @@ def web_process() -> "FastAPI":
     from digest.run.processes import end_with_parent
 
     end_with_parent()
+    gc.set_threshold(20_000)  # as main() does, which this process did not run
     set_up_logs(program="web")
     return _web_app(wiring.impatient_engine(settings()))
 

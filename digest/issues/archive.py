@@ -179,12 +179,13 @@ def paper_and_place(connection: Connection, paper_id: str) -> tuple[Paper, Issue
 @cache
 def _place_query() -> Select[Any]:
     columns = (issues.c.date, issue_papers.c.rank, issue_papers.c.score, issue_papers.c.terms)
-    in_issues = issue_papers.join(issues, (issues.c.id == issue_papers.c.issue_id) & is_shown(issues))
     return (
         select(*(papers.c[name] for name in COLUMNS), *columns, _count_papers().label("of"))
-        .select_from(papers.outerjoin(in_issues, issue_papers.c.paper_id == papers.c.id))
+        # One join after the other: SQLite would read every issue for a join within a join.
+        .select_from(papers.outerjoin(issue_papers, issue_papers.c.paper_id == papers.c.id))
+        .outerjoin(issues, (issues.c.id == issue_papers.c.issue_id) & is_shown(issues))
         .where(papers.c.id == bindparam("id"))
-        .order_by(issues.c.date.desc())
+        .order_by(issues.c.date.desc().nulls_last())
         .limit(1)
     )
 

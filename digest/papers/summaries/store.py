@@ -8,6 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, Connection, bindparam, func, select, update
 
 from digest.database.dialect import insert_or_change
+from digest.database.fixed import rows_of
 from digest.database.tables import model_summaries as summaries
 from digest.database.tables import papers
 from digest.papers.paper import ModelSummary
@@ -61,7 +62,7 @@ _OF_PAPER = (
 
 def summaries_of_paper(connection: Connection, paper_id: str) -> tuple[ModelSummary, ...]:
     """The summaries of one paper."""
-    return tuple([ModelSummary(*row) for row in connection.execute(_OF_PAPER, {"id": paper_id})])
+    return tuple([ModelSummary(*row) for row in rows_of(connection, _OF_PAPER, {"id": paper_id})])
 
 
 def asked_before(connection: Connection, paper_ids: list[str]) -> dict[SummaryKey, Asked]:

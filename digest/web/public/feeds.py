@@ -34,7 +34,7 @@ ATOM, _JSON = "application/atom+xml; charset=utf-8", "application/feed+json; cha
 router = PageRouter()
 
 
-def _topic(request: Request) -> Topic | None:
+async def _topic(request: Request) -> Topic | None:  # asynchronous, since it needs no thread
     """The topic in the address, if one belongs there."""
     slug = request.path_params.get("slug")
     topic = topic_with(slug) if slug else None

@@ -2,15 +2,18 @@
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import insert, update
 
-from digest.database.engine import transaction
+from digest.database.engine import connect, read_singly, transaction
 from digest.database.tables import issue_papers, issue_topics
+from digest.issues.archive import paper_and_place
 from digest.issues.store import set_status
 from digest.ledger.kinds import IssueStatus
-from tests.web.conftest import Visit
+from digest.papers.store import keep_papers
+from tests.web.conftest import START, Visit
 from tests.web.public.test_archive import TODAY, cut, paper
 
 pytestmark = pytest.mark.both_databases
@@ -72,3 +75,27 @@ def test_a_rank_beyond_the_best_of_an_issue_is_on_no_page_of_a_topic(visit: Visi
         issue_id = connection.scalars(issue_papers.select().with_only_columns(issue_papers.c.issue_id)).first()
         connection.execute(insert(issue_topics).values(issue_id=issue_id, topic="robotics", rank=51))
     assert "There are no papers" in visit.browser.get("/topics/robotics").text
+
+
+def test_an_earlier_issue_explains_a_rank_once_the_newest_is_cancelled(visit: Visit) -> None:
+    cut(visit, [paper(1)], TODAY - timedelta(days=1))
+    newest = cut(visit, [paper(1)])
+    with transaction(visit.engine) as connection:
+        keep_papers(connection, "huggingface", START, [paper(1)])
+        set_status(connection, newest, IssueStatus.CANCELLED)
+    assert 'href="/issues/2026-11-22"' in visit.browser.get("/papers/2511.00001").text
+
+
+def test_the_page_of_a_paper_reads_no_issue_without_it_on_sqlite(sqlite_url: str) -> None:
+    """Each view read the papers of all issues."""
+    engine = connect(sqlite_url)
+    statements: list[str] = []
+    with read_singly(engine) as connection:
+        driver: Any = connection.connection.driver_connection
+        driver.set_trace_callback(statements.append)
+        assert paper_and_place(connection, "2405.00001") is None
+        driver.set_trace_callback(None)
+        plan = [row[3] for statement in statements for row in driver.execute(f"EXPLAIN QUERY PLAN {statement}")]
+    engine.dispose()
+    assert [line for line in plan if line.startswith(("SCAN", "MATERIALIZE"))] == []
+    assert any("issue_papers USING INDEX ix_issue_papers_paper_id" in line for line in plan)
