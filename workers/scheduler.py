@@ -46,9 +46,9 @@ from digest.bounces.intake.everywhere import take_everywhere
 from digest.bounces.intake.taking import Taker
 from digest.database.engine import DATABASE_AWAY, one_view, outage, problem_of, read_only, transaction
 from digest.issues.issue import NOT_CUT
-from digest.issues.old_pools import shrink_old_pools
 from digest.issues.profiles import ready_space, refresh_profiles, renew_space
 from digest.issues.publish import DAILY, NothingToCut, date_to_cut, publish
+from digest.issues.shrinking import shrink_old_pools
 from digest.issues.store import issue_id_on
 from digest.issues.summaries import summarise, summarise_coming
 from digest.ledger import deliveries, events, totals, transitions

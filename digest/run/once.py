@@ -26,15 +26,16 @@ from digest.issues.audit import explained
 from digest.issues.explain import stored_selection
 from digest.issues.first_issue import confirm
 from digest.issues.issue import Issue, Plan
-from digest.issues.old_pools import shrink_old_pools
 from digest.issues.profiles import refresh_profiles
 from digest.issues.publish import DAILY, NothingToCut, publish
+from digest.issues.shrinking import shrink_old_pools
 from digest.issues.store import issue_on
 from digest.issues.summaries import summarise
-from digest.ledger import transitions
+from digest.ledger import totals, transitions
 from digest.ledger.kinds import Kind, State, SuppressionReason
 from digest.ledger.messages import forget_messages
 from digest.mail.preview import preview_message
+from digest.monitoring.retention.run import delete_old
 from digest.papers.collecting import SourceHealth, SourceRun, collect_recent
 from digest.papers.paper import Paper
 from digest.run.file_sender import FileSender, write_message
@@ -265,7 +266,10 @@ class _Run:
     def _tidy(self) -> None:
         with transaction(self._engine) as connection:
             forget_messages(connection)
+            for issue_id in totals.uncounted_issues(connection):
+                totals.store_totals(connection, issue_id)
         shrink_old_pools(self._engine, clock.now())
+        delete_old(self._engine, self._own, clock.now())
 
     # --- stored data ---
 

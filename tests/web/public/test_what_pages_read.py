@@ -17,7 +17,7 @@ from tests.web.public.test_archive import TODAY, cut, paper
 def make_unreadable(visit: Visit, *which: object) -> None:
     """Papers of issues that no page could show."""
     with transaction(visit.engine) as connection:
-        connection.execute(update(issue_papers).where(*which).values(paper={}))  # type: ignore[arg-type]
+        connection.execute(update(issue_papers).where(*which).values(paper={"id": "unreadable"}))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
