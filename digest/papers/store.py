@@ -147,12 +147,9 @@ def votes_of(connection: Connection, paper_id: str) -> tuple[Votes, ...]:
     return tuple(Votes(*vote) for vote in rows_of(connection, _VOTES, {"id": paper_id}))
 
 
+_OF_VOTES = tuple(votes.c[field.name] for field in fields(Votes))
 _PAPER = select(papers).where(papers.c.id == bindparam("id"))
-_VOTES = (
-    select(*(votes.c[field.name] for field in fields(Votes)))
-    .where(votes.c.paper_id == bindparam("id"))
-    .order_by(votes.c.observed_at)
-)
+_VOTES = select(*_OF_VOTES).where(votes.c.paper_id == bindparam("id")).order_by(votes.c.observed_at)
 
 
 def papers_with(connection: Connection, paper_ids: Collection[str]) -> dict[str, Paper]:
@@ -222,9 +219,9 @@ def _papers_of_day_query() -> Select[Any]:
 def _observed(connection: Connection, selected: ColumnElement[bool], counted: ColumnElement[bool]) -> list[Observed]:
     """The selected papers with those of their votes that count."""
     votes_of: dict[str, list[Votes]] = {}
-    observations = select(votes).join(papers).where(selected, counted).order_by(votes.c.observed_at)
+    observations = select(*_OF_VOTES).join(papers).where(selected, counted).order_by(votes.c.observed_at)
     for row in connection.execute(observations):
-        votes_of.setdefault(row.paper_id, []).append(Votes(**row._mapping))
+        votes_of.setdefault(row.paper_id, []).append(Votes(*row))
     rows = connection.execute(select(papers).where(selected).order_by(papers.c.id)).all()
     summaries = summaries_of(connection, selected)
     return [
