@@ -28,14 +28,12 @@ from digest.issues.first_issue import confirm
 from digest.issues.issue import Issue, Plan
 from digest.issues.profiles import refresh_profiles
 from digest.issues.publish import DAILY, NothingToCut, publish
-from digest.issues.shrinking import shrink_old_pools
 from digest.issues.store import issue_on
 from digest.issues.summaries import summarise
 from digest.ledger import totals, transitions
 from digest.ledger.kinds import Kind, State, SuppressionReason
 from digest.ledger.messages import forget_messages
 from digest.mail.preview import preview_message
-from digest.monitoring.retention.run import delete_old
 from digest.papers.collecting import SourceHealth, SourceRun, collect_recent
 from digest.papers.paper import Paper
 from digest.run.file_sender import FileSender, write_message
@@ -259,17 +257,13 @@ class _Run:
         """Write the email of an earlier run to a file again, without a new delivery."""
         issue, subscriber = self._issue(), self._subscriber()
         context = wiring.mail_context(self._own)
-        message = issue and preview_message(self._engine, context, issue, subscriber, clock.now())
-        if message:
+        if message := issue and preview_message(self._engine, context, issue, subscriber, clock.now()):
             write_message(message, file)
 
     def _tidy(self) -> None:
         with transaction(self._engine) as connection:
             forget_messages(connection)
-            for issue_id in totals.uncounted_issues(connection):
-                totals.store_totals(connection, issue_id)
-        shrink_old_pools(self._engine, clock.now())
-        delete_old(self._engine, self._own, clock.now())
+        totals.count_finished(self._engine)
 
     # --- stored data ---
 

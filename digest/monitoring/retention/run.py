@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from digest.database.engine import read_only, transaction
 from digest.database.tables import issue_papers
-from digest.issues.shrinking import count_whole_papers, shrink_old_lists
+from digest.issues.shrinking import count_whole_papers, shrink_old_lists, shrink_old_pools
 from digest.monitoring.retention.rules import rules
 from digest.settings import Settings
 
@@ -24,9 +24,13 @@ def too_old(engine: Engine, settings: Settings, now: datetime) -> dict[str, int]
 
 
 def delete_old(engine: Engine, settings: Settings, now: datetime, seconds: float = 30.0) -> dict[str, int]:
-    """Delete old rows for about `seconds` at most; the next run does the rest. Returns the number for each table."""
+    """Delete old rows for about `seconds` at most, and shrink old pools and lists; the next run does the rest.
+
+    Returns the number for each table.
+    """
     until = time.monotonic() + seconds
     deleted: Counter[str] = Counter()
+    shrink_old_pools(engine, now)
     with read_only(engine) as connection:
         every = rules(connection, settings, now)
     for rule in every:
