@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, bindparam, exists, func, select, update
+from sqlalchemy import Connection, Engine, Select, delete, exists, func, insert, select, update
 
 from digest.database.engine import read_only, transaction
 from digest.database.tables import deliveries, issue_papers, issues, pools
@@ -55,14 +55,15 @@ def _shrink(connection: Connection, issue_id: int) -> int:
     rows, repeated = connection.execute(listed).all(), _papers_of_newer(connection, issue_id)
     values = [
         {
-            "at": row.rank,
-            "small": shrunk(row.paper),
-            "numbers": _kept(row.terms) if row.paper_id in repeated else row.terms,
+            **row._mapping,
+            "paper": shrunk(row.paper),
+            "terms": _kept(row.terms) if row.paper_id in repeated else row.terms,
         }
         for row in rows
     ]
-    change = update(issue_papers).where(issue_papers.c.issue_id == issue_id, issue_papers.c.rank == bindparam("at"))
-    connection.execute(change.values(paper=bindparam("small"), terms=bindparam("numbers")), values)
+    # Not updated: SQLite would keep the pages of rows that only become shorter.
+    connection.execute(delete(issue_papers).where(issue_papers.c.issue_id == issue_id))
+    connection.execute(insert(issue_papers), values)
     rest = SHRUNK + pack_rows(())
     connection.execute(update(pools).where(pools.c.issue_id == issue_id).values(content=rest))
     return len(rows)
