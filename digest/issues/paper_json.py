@@ -1,4 +1,4 @@
-"""How an issue stores its papers: as they were at the cut, or in an old issue only what the archive does not have."""
+"""The papers of an issue as JSON: as they were at the cut, or in an old issue only what the archive lacks."""
 
 from collections.abc import Mapping
 from dataclasses import replace
