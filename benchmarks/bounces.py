@@ -1,6 +1,8 @@
 """Measures how many labelled reports are read correctly, and how many are read per second.
 
 Rules are written with the half of the samples in view whose SHA-256 begins with an even byte; the others only judge.
+`--flood N` instead sends an issue to N subscribers on SQLite, puts a report about each message into a Maildir, and
+measures how long the scheduler's job takes until all are in the database.
 """
 
 import argparse
@@ -15,6 +17,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from benchmarks.bounce_flood import measure_flood
 from digest.bounces.reading import read
 from digest.bounces.report import ReportKind
 
@@ -95,10 +98,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data/bounces"))
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--flood", type=int, metavar="N", help="process so many reports from a Maildir")
     options = parser.parse_args()
     if not (options.data / "sisimai_expected.jsonl").is_file():
         print(f"There are no samples at {options.data}. Name their folder with --data.", file=sys.stderr)
         sys.exit(3)
+    if options.flood:
+        results = measure_flood([message for _, _, message, _ in samples(options.data)], options.flood)
+        print(
+            json.dumps(results) if options.json else "\n".join(f"{name:24} {value}" for name, value in results.items())
+        )
+        return
     in_view, kept_back, speed = measure(options.data)
     document = {
         "in_view": in_view.as_dict() | {"wrong": in_view.wrong},

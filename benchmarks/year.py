@@ -45,7 +45,7 @@ from digest.settings import Settings
 from digest.settings.composing import languages, mail_context, replay_log
 from digest.smtp import Phase, Reply
 
-_FIRST = date(2026, 1, 5)
+FIRST = date(2026, 1, 5)
 _MEASURED = 3  # issues, before and after
 _A_DAY = 40  # papers
 _VOTES = 60  # observations of each
@@ -93,17 +93,17 @@ def installation(**values: Any) -> Iterator[tuple[Settings, Engine]]:
 
 
 def _year(engine: Engine, settings: Settings, options: argparse.Namespace) -> dict[str, Any]:
-    _add_subscribers(engine, options.subscribers)
+    add_subscribers(engine, options.subscribers)
     for day in range(-5, 0):
-        add_papers(engine, _FIRST + timedelta(days=day))
-    new_cut, _ = _issue(engine, settings, _FIRST - timedelta(days=1))
-    source = _FIRST - timedelta(days=1)
+        add_papers(engine, FIRST + timedelta(days=day))
+    new_cut, _ = _issue(engine, settings, FIRST - timedelta(days=1))
+    source = FIRST - timedelta(days=1)
     with transaction(engine) as connection:
         for day in range(6, options.days + 1):
             _copy_papers(connection, source, -day)
-    first = [_issue(engine, settings, _FIRST + timedelta(days=day)) for day in range(_MEASURED)]
+    first = [_issue(engine, settings, FIRST + timedelta(days=day)) for day in range(_MEASURED)]
     size_at_first = size(engine)
-    now = datetime.combine(_FIRST + timedelta(days=_MEASURED), time_of_day(0, 30), tzinfo=UTC)
+    now = datetime.combine(FIRST + timedelta(days=_MEASURED), time_of_day(0, 30), tzinfo=UTC)
     deleted: Counter[str] = Counter()
     for begin in range(1, options.days + 1, _BETWEEN):
         with transaction(engine) as connection:
@@ -112,7 +112,7 @@ def _year(engine: Engine, settings: Settings, options: argparse.Namespace) -> di
         deleted.update(delete_old(engine, settings, now, seconds=600))
     with read_only(engine) as connection:
         rows = connection.scalar(select(func.count()).select_from(deliveries))
-    after = [_issue(engine, settings, _FIRST + timedelta(days=_MEASURED + day)) for day in range(_MEASURED)]
+    after = [_issue(engine, settings, FIRST + timedelta(days=_MEASURED + day)) for day in range(_MEASURED)]
     size_later = size(engine)
     ratio = statistics.median(map(sum, after)) / statistics.median(map(sum, first))
     return {
@@ -161,8 +161,8 @@ def _issue(engine: Engine, settings: Settings, day: date) -> tuple[float, float]
     return cut, sending
 
 
-def _add_subscribers(engine: Engine, count: int) -> None:
-    rows = list(world.subscriber_rows(range(1, count + 1), _FIRST, spread=True))
+def add_subscribers(engine: Engine, count: int) -> None:
+    rows = list(world.subscriber_rows(range(1, count + 1), FIRST, spread=True))
     lists = ("keywords", *world.NOT_CHOSEN)
     with transaction(engine) as connection:
         plain = [row | {"zone": "UTC", "hour": 0} | {name: json.loads(row[name]) for name in lists} for row in rows]

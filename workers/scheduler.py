@@ -32,21 +32,19 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 
 import structlog
 from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
 from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import Engine
-from sqlalchemy.exc import OperationalError
 
 from digest import clock, machine_clock, wiring
 from digest.bounces.intake.everywhere import take_everywhere
 from digest.bounces.intake.taking import Taker
-from digest.database.engine import DATABASE_AWAY, one_view, outage, problem_of, read_only, transaction
+from digest.database.engine import DATABASE_AWAY, outage, problem_of, read_only, transaction
 from digest.issues.issue import NOT_CUT
-from digest.issues.old_pools import shrink_old_pools
 from digest.issues.profiles import ready_space, refresh_profiles, renew_space
 from digest.issues.publish import DAILY, NothingToCut, date_to_cut, publish
 from digest.issues.store import issue_id_on
@@ -271,7 +269,6 @@ class Jobs:
             forget_old_failures(connection, clock.now())
         self._count()
         remove_traces(self._engine, clock.now())
-        shrink_old_pools(self._engine, clock.now())
         deleted = delete_old(self._engine, self.settings, clock.now())
         if any(deleted.values()):
             log.info("old rows were deleted", **deleted)
@@ -280,12 +277,7 @@ class Jobs:
         with read_only(self._engine) as connection:
             largest = largest_domains(connection, NAMED_DOMAINS, _MIN_SUBSCRIBERS)
             days = count_days(connection)
-            uncounted = totals.uncounted_issues(connection)
-            issue_ids = [issue_id for issue_id in uncounted if not totals.is_unfinished(connection, issue_id)]
-        for issue_id in issue_ids:
-            # On a conflict with a retry or another scheduler, the issue is counted an hour later.
-            with suppress(OperationalError), transaction(one_view(self._engine)) as connection:
-                totals.store_totals(connection, issue_id)
+        totals.count_finished(self._engine)
         with transaction(self._engine) as connection:
             name_destinations(connection, largest)
             store_days(connection, days, clock.now())

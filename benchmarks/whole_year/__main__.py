@@ -4,8 +4,9 @@
 scheduler's jobs run and the worker sends what is due; each day there are new papers. Some subscribers want weekdays
 only, the weekly issue or a full list every day; some join, pause, unsubscribe or are erased on the way. The judge reads
 the messages: each subscriber gets one issue on each day due (or the ledger names a reason to skip it), none on other
-days, and no paper twice. `late_growth` is the size of the database at the end over that of 60 days before. Exit code 1
-if a promise is broken.
+days, and no paper twice. `largest_tables` has the MB of each table with its indexes after every 30 days. `late_growth`
+is the size of the database, without the archive of papers, over that of 60 days before. Exit code 1 if a promise is
+broken.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from benchmarks.command import command, run
 from benchmarks.installation import progress
 from benchmarks.whole_year.judge import Judge, Mailbox
 from benchmarks.whole_year.lives import CUT, DAY, FIRST, add_first, change_lives, lives
+from benchmarks.whole_year.tables import FLAT, Growth
 from benchmarks.year import add_papers, installation, size
 from digest import machine_clock, wiring
 from digest.issues.selection import IssueCache
@@ -33,7 +35,6 @@ from digest.settings import Settings
 from digest.settings.composing import languages, mail_context
 from workers.scheduler import Jobs
 
-_FLAT, _LAST_DAYS = 1.05, 60
 _SHOWN = 10  # broken promises
 
 
@@ -63,7 +64,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Run the year in a folder that is deleted afterwards, and return what was counted."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     retention = {"keep_deliveries_days": 93, "keep_events_days": 93, "keep_readings_days": 93}
-    retention |= {"keep_votes_days": 31, "keep_rendered_days": 31}
+    retention |= {"keep_ranking_days": 93, "keep_votes_days": 31, "keep_rendered_days": 31}
     with installation(sources="feeds", cut_at=CUT, **retention) as (settings, engine):
         return _year(engine, settings, options)
 
@@ -80,6 +81,7 @@ def _year(engine: Engine, settings: Settings, options: argparse.Namespace) -> di
     composer = Composer(engine, mail_context(settings), journal.making, composer_issues)
     worker_settings = WorkerSettings("whole-year", hold=False, now=lambda: virtual.instant)
     sizes: list[int] = []
+    growth = Growth(engine)
     sender: Any = mailbox
     throttle = wiring.throttle(settings, engine)
     with closing(DeliveryWorker(engine, sender, composer, throttle, journal, worker_settings)) as worker:
@@ -94,8 +96,8 @@ def _year(engine: Engine, settings: Settings, options: argparse.Namespace) -> di
             if number > 1:
                 judge.end(day - 2 * DAY)
             sizes.append(size(engine))
+            growth.end_day(number)
             progress(f"{day}: {judge.messages.total()} messages, {sizes[-1] / 1e6:.0f} MB, {len(judge.broken)} broken")
-    late_growth = sizes[-1] / sizes[-_LAST_DAYS] if len(sizes) > 2 * _LAST_DAYS else None
     for promise in judge.broken[:_SHOWN]:
         progress(promise)
     return {
@@ -106,9 +108,9 @@ def _year(engine: Engine, settings: Settings, options: argparse.Namespace) -> di
         "broken": len(judge.broken),
         "papers_twice": judge.repeated,
         "largest_mb": round(max(sizes) / 1e6, 1),
-        "late_growth": late_growth and round(late_growth, 3),
+        **growth.results(),
         "cpu_seconds": round(time.process_time() - began),
-        "keeps": not judge.broken and (late_growth or 1) <= _FLAT,
+        "keeps": not judge.broken and (growth.late or 1) <= FLAT,
     }
 
 

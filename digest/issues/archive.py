@@ -1,5 +1,6 @@
 """Past issues for the pages and feeds: by month, by paper, and the rank of a paper."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache
@@ -27,7 +28,8 @@ from sqlalchemy import (
 from digest.database.fixed import rows_of
 from digest.database.tables import issue_papers, issue_topics, issues, papers, votes
 from digest.issues.issue import Issue
-from digest.issues.store import is_listed, issue_in, newest_of, stored_paper
+from digest.issues.paper_json import papers_of
+from digest.issues.store import is_listed, issue_in, newest_of
 from digest.ledger.kinds import IssueKind
 from digest.papers.paper import COLUMNS, Paper, paper_from
 from digest.papers.score_terms import ScoreTerms
@@ -88,8 +90,7 @@ def part_of_issue(
     rows = rows_of(connection, _part_query(is_newest=day is None), values)
     if not rows:
         return None
-    papers = tuple(_listed_in(row) for row in rows if row.rank is not None)
-    row = rows[0]
+    papers, row = tuple(_listed_in(connection, [row for row in rows if row.rank is not None])), rows[0]
     return IssuePart(issue_in(row, ()), papers, row.total, row.is_voted, row.before, row.after)
 
 
@@ -142,23 +143,26 @@ def _details(issue: FromClause) -> list[ColumnElement[Any]]:
 def _listed_columns() -> list[ColumnElement[Any]]:
     numbers = (*_VOTES, "pinned", "score_rank", "gained", "stars")
     terms = (issue_papers.c.terms[name].as_float().label(name) for name in numbers)
-    return [issue_papers.c.rank, issue_papers.c.paper, *terms]
+    return [issue_papers.c.rank, issue_papers.c.paper_id, issue_papers.c.paper, *terms]
 
 
-def _listed_in(row: Any) -> ListedPaper:
+def _listed_in(connection: Connection, rows: Sequence[Any]) -> list[ListedPaper]:
+    papers = papers_of(connection, {row.paper_id: row.paper for row in rows})
+    return [_listed(row, papers[row.paper_id]) for row in rows]
+
+
+def _listed(row: Any, paper: Paper) -> ListedPaper:
     upvotes, points = row.upvotes or 0, row.hackernews or 0
-    has_votes, score_rank = upvotes > 0 or points > 0, int(row.score_rank or row.rank)
-    topics = getattr(row, "topics", "") or ""
     return ListedPaper(
         row.rank,
-        stored_paper(row.paper),
+        paper,
         int(upvotes),
-        has_votes,
-        score_rank,
+        upvotes > 0 or points > 0,
+        int(row.score_rank or row.rank),
         bool(row.pinned),
         int(row.gained or 0),
         int(row.stars or 0),
-        topics=tuple(sorted(filter(None, topics.split(",")))),
+        topics=tuple(sorted(filter(None, (getattr(row, "topics", "") or "").split(",")))),
         history=getattr(row, "history", "") or "",
     )
 
@@ -208,23 +212,19 @@ class Appearance:
     cut_at: datetime
 
 
-def months_of_issues(connection: Connection) -> list[date]:
-    """Return the first days of the months that have issues, newest first."""
-    days = connection.execute(_shown(select(issues.c.date)).order_by(issues.c.date.desc())).scalars()
-    return list(dict.fromkeys(day.replace(day=1) for day in days))
-
-
 def days_in(connection: Connection, month: date) -> list[Day]:
     """Return the issues of the month that begins with `month`, newest first."""
     after = (month + timedelta(days=32)).replace(day=1)
     first = issue_papers.alias()
     query = (
-        _shown(select(issues.c.date, _count_papers().label("papers"), first.c.paper))
+        _shown(select(issues.c.date, _count_papers().label("papers"), first.c.paper_id, first.c.paper))
         .outerjoin(first, (first.c.issue_id == issues.c.id) & (first.c.rank == 1))
         .where(issues.c.date >= month, issues.c.date < after)
         .order_by(issues.c.date.desc())
     )
-    return [Day(row.date, row.papers, (row.paper or {}).get("title", "")) for row in connection.execute(query)]
+    rows = connection.execute(query).all()
+    papers = papers_of(connection, {row.paper_id: row.paper for row in rows if row.paper_id})
+    return [Day(row.date, row.papers, papers[row.paper_id].title if row.paper_id else "") for row in rows]
 
 
 def appearances(
@@ -237,7 +237,8 @@ def appearances(
     """
     values = {"best": best, "first": limit, "after": offset} | ({"topic": topic} if topic else {})
     rows = rows_of(connection, _appearances_query(has_topic=topic is not None), values)
-    return [Appearance(_listed_in(row), row.day, row.cut_at) for row in rows], rows[0].total if rows else 0
+    listed = zip(_listed_in(connection, rows), rows, strict=True)
+    return [Appearance(paper, row.day, row.cut_at) for paper, row in listed], rows[0].total if rows else 0
 
 
 @cache

@@ -155,6 +155,8 @@ def with_weights(issue: Issue, changes: Mapping[str, float]) -> Issue:
         return issue
     if issue.formula != ranking.FORMULA:
         raise BadWeight(f"the issue was ranked by the formula “{issue.formula}”, which this version does not know")
+    if any(paper.terms.earlier for paper in issue.pool):
+        raise BadWeight("the numbers behind its ranks are no longer kept")
     weights = ranking.RankingWeights(**issue.weights | of_ranking)
     papers = [replace(paper, terms=ranking.rescore(paper.terms, weights)) for paper in issue.pool]
     ranked = reordered(papers)

@@ -65,6 +65,12 @@ def days_of_issues(connection: Connection, limit: int) -> list[date]:
     return list(connection.scalars(query))
 
 
+def months_of_issues(connection: Connection) -> list[date]:
+    """Return the first days of the months that have issues, newest first."""
+    days = connection.execute(select(issues.c.date).where(is_shown()).order_by(issues.c.date.desc())).scalars()
+    return list(dict.fromkeys(day.replace(day=1) for day in days))
+
+
 def count_by_topic(connection: Connection) -> dict[str, int]:
     """Return the number of papers in recent issues on each topic that has any, by its slug, as appearances() counts."""
     rows = connection.execute(_by_topic_query(), {"best": BEST_FOR_TOPICS})

@@ -15,15 +15,15 @@ from digest.database.dialect import insert_new
 from digest.database.engine import note
 from digest.database.tables import issue_papers, issue_topics, issues, pools
 from digest.issues.issue import LONGEST_POOL, Issue, IssueSettings, NoticeText
+from digest.issues.paper_json import paper_as_json, papers_of, stored_paper
 from digest.ledger.kinds import IssueKind, IssueStatus
 from digest.ledger.replay_log import Entry
-from digest.papers.paper import COLUMNS, LISTS, ModelSummary, Paper, RankedPaper
+from digest.papers.paper import Paper, RankedPaper
 from digest.papers.score_terms import ScoreTerms
 from digest.papers.topics import topics_of
 
 SHRUNK = b"-"  # before the content of a pool that has only papers that someone was sent; zlib begins with another byte
 BEST_FOR_TOPICS = 50  # ranks of an issue that the pages and feeds of topics show
-_INSTANTS = ("published_at", "listed_at")  # of a paper: stored as ISO 8601 inside JSON
 _PLAIN_SETTINGS = (
     "title",
     "public_url",
@@ -227,7 +227,9 @@ def is_listed(issue: FromClause = issues) -> ColumnElement[bool]:
 
 def _issue(connection: Connection, row: Row[Any], whole: bool = False) -> Issue:
     query = select(issue_papers).where(issue_papers.c.issue_id == row.id).order_by(issue_papers.c.rank)
-    papers = tuple(_ranked_of(dict(paper._mapping)) for paper in connection.execute(query))
+    rows = [dict(paper._mapping) for paper in connection.execute(query)]
+    known = papers_of(connection, {each["paper_id"]: each["paper"] for each in rows})
+    papers = tuple(_ranked_of(each, known[each["paper_id"]]) for each in rows)
     if not whole:
         return issue_in(row, papers)
     content = pool_content(connection, row.id)
@@ -266,34 +268,21 @@ def pack_rows(rows: Iterable[Mapping[str, Any]]) -> bytes:
 
 
 def _ranked_values(ranked: RankedPaper) -> dict[str, Any]:
-    paper = {name: getattr(ranked.paper, name) for name in COLUMNS}
-    paper |= {name: instant.isoformat() for name in _INSTANTS if (instant := paper[name])}
-    paper |= {"model_summaries": summaries} if (summaries := ranked.paper.model_summaries) else {}
     return {
         "rank": ranked.rank,
         "paper_id": ranked.paper.id,
         "score": ranked.score,
         "terms": ranked.terms.as_dict(),
-        "paper": paper,
+        "paper": paper_as_json(ranked.paper),
         "late_days": ranked.late_days,
     }
 
 
-def stored_paper(stored: Mapping[str, Any]) -> Paper:
-    """Convert a paper as it is stored with its rank."""
-    values = {**stored, "model_summaries": tuple([ModelSummary(*each) for each in stored.get("model_summaries", ())])}
-    for instant in _INSTANTS:
-        values[instant] = datetime.fromisoformat(values[instant]) if values[instant] else None
-    for name in LISTS:
-        values[name] = tuple(values[name])
-    return Paper(**values)
-
-
-def _ranked_of(values: Mapping[str, Any]) -> RankedPaper:
-    """Convert the values that _ranked_values() gave."""
+def _ranked_of(values: Mapping[str, Any], paper: Paper | None = None) -> RankedPaper:
+    """Convert the values that _ranked_values() gave; with the `paper`, if it was read already."""
     return RankedPaper(
         rank=values["rank"],
-        paper=stored_paper(values["paper"]),
+        paper=paper or stored_paper(values["paper"]),
         score=values["score"],
         terms=ScoreTerms.from_dict(values["terms"]),
         late_days=values["late_days"],

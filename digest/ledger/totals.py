@@ -7,11 +7,13 @@ issue were never tried. A finished issue is counted once, by its rows, in case a
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
     Connection,
+    Engine,
     String,
     Update,
     and_,
@@ -27,8 +29,10 @@ from sqlalchemy import (
     union_all,
     update,
 )
+from sqlalchemy.exc import OperationalError
 
 from digest.database.dialect import insert_into, spelled_out, use_indexes
+from digest.database.engine import one_view, read_only, transaction
 from digest.database.tables import deliveries, issue_totals, issues
 from digest.database.tables.ledger import AGAIN
 from digest.ledger.deliveries import is_waiting, is_with_worker
@@ -142,6 +146,17 @@ def store_totals(connection: Connection, issue_id: int) -> None:
     which = and_(deliveries.c.issue_id == issue_id, deliveries.c.state.in_(FINAL))
     connection.execute(delete(issue_totals).where(issue_totals.c.issue_id == issue_id))
     connection.execute(insert(issue_totals).from_select([*_KEY, *_SUMS], sums.where(which)))
+
+
+def count_finished(engine: Engine) -> None:
+    """Count the issues whose totals have changed, and of which nothing may change any more."""
+    with read_only(engine) as connection:
+        uncounted = uncounted_issues(connection)
+        issue_ids = [issue_id for issue_id in uncounted if not is_unfinished(connection, issue_id)]
+    for issue_id in issue_ids:
+        # On a conflict with a retry or another scheduler, the issue is counted the next time.
+        with suppress(OperationalError), transaction(one_view(engine)) as connection:
+            store_totals(connection, issue_id)
 
 
 # --- finished ---

@@ -23,7 +23,7 @@ from sqlalchemy import (
     update,
 )
 
-from digest.database.dialect import in_list, insert_new, insert_or_change
+from digest.database.dialect import Instant, in_list, insert_new, insert_or_change
 from digest.database.fixed import rows_of
 from digest.database.tables import papers, votes
 from digest.papers.paper import COLUMNS, Observed, Paper, Votes, merge, paper_from
@@ -96,33 +96,44 @@ def past(connection: Connection, since: datetime, until: datetime) -> list[Past]
 
     They are those of the source that shows most. Votes hardly ever fall, so the fewest are those of the first look.
     """
-    first_seen = papers.c.first_seen_at.between(since, until)
-    counts = (
-        select(
-            votes.c.paper_id,
-            func.max(votes.c.upvotes).label("most"),
-            func.min(votes.c.upvotes).label("first"),
-            func.count().label("looks"),
-        )
-        .join(papers)
-        .where(first_seen, votes.c.observed_at <= until, votes.c.source != HACKERNEWS)
-        .group_by(votes.c.paper_id, votes.c.source)
-        .subquery()
-    )
-    columns = (papers.c.id, papers.c.organization, papers.c.submitter, papers.c.first_seen_at, papers.c.authors)
-    query = select(*columns, counts).join(counts, counts.c.paper_id == papers.c.id).order_by(counts.c.most)
-    by_id = {
-        row.id: Past(
+    within = {"since": since, "until": until}
+    votes_by_id: dict[str, Any] = {}
+    for row in rows_of(connection, _PAST_VOTES, within):
+        other = votes_by_id.get(row.paper_id)
+        if other is None or row.most > other.most:
+            votes_by_id[row.paper_id] = row
+    return [
+        Past(
             row.organization,
             row.submitter,
             row.first_seen_at,
-            row.most,
-            row.first if row.looks > 1 else None,
+            counts.most,
+            counts.first if counts.looks > 1 else None,
             row.authors,
         )
-        for row in connection.execute(query)
-    }
-    return list(by_id.values())
+        for row in rows_of(connection, _PAST_PAPERS, within)
+        if (counts := votes_by_id.get(row.id))
+    ]
+
+
+_WITHIN = papers.c.first_seen_at.between(bindparam("since", type_=Instant), bindparam("until", type_=Instant))
+_PAST_PAPERS = select(*(papers.c[name] for name in ("id", "organization", "submitter", "first_seen_at", "authors")))
+_PAST_PAPERS = _PAST_PAPERS.where(_WITHIN).order_by(papers.c.id)
+# Not joined: SQLite would go through the papers by the time of their first sight, and then have to sort their votes.
+_PAST_VOTES = (
+    select(
+        votes.c.paper_id,
+        func.max(votes.c.upvotes).label("most"),
+        func.min(votes.c.upvotes).label("first"),
+        func.count().label("looks"),
+    )
+    .where(
+        votes.c.paper_id.in_(select(papers.c.id).where(_WITHIN)),
+        votes.c.observed_at <= bindparam("until", type_=Instant),
+        votes.c.source != HACKERNEWS,
+    )
+    .group_by(votes.c.paper_id, votes.c.source)
+)
 
 
 def paper(connection: Connection, paper_id: str) -> Observed | None:
@@ -136,12 +147,9 @@ def votes_of(connection: Connection, paper_id: str) -> tuple[Votes, ...]:
     return tuple(Votes(*vote) for vote in rows_of(connection, _VOTES, {"id": paper_id}))
 
 
+_OF_VOTES = tuple(votes.c[field.name] for field in fields(Votes))
 _PAPER = select(papers).where(papers.c.id == bindparam("id"))
-_VOTES = (
-    select(*(votes.c[field.name] for field in fields(Votes)))
-    .where(votes.c.paper_id == bindparam("id"))
-    .order_by(votes.c.observed_at)
-)
+_VOTES = select(*_OF_VOTES).where(votes.c.paper_id == bindparam("id")).order_by(votes.c.observed_at)
 
 
 def papers_with(connection: Connection, paper_ids: Collection[str]) -> dict[str, Paper]:
@@ -211,9 +219,9 @@ def _papers_of_day_query() -> Select[Any]:
 def _observed(connection: Connection, selected: ColumnElement[bool], counted: ColumnElement[bool]) -> list[Observed]:
     """The selected papers with those of their votes that count."""
     votes_of: dict[str, list[Votes]] = {}
-    observations = select(votes).join(papers).where(selected, counted).order_by(votes.c.observed_at)
+    observations = select(*_OF_VOTES).join(papers).where(selected, counted).order_by(votes.c.observed_at)
     for row in connection.execute(observations):
-        votes_of.setdefault(row.paper_id, []).append(Votes(**row._mapping))
+        votes_of.setdefault(row.paper_id, []).append(Votes(*row))
     rows = connection.execute(select(papers).where(selected).order_by(papers.c.id)).all()
     summaries = summaries_of(connection, selected)
     return [

@@ -26,12 +26,11 @@ from digest.issues.audit import explained
 from digest.issues.explain import stored_selection
 from digest.issues.first_issue import confirm
 from digest.issues.issue import Issue, Plan
-from digest.issues.old_pools import shrink_old_pools
 from digest.issues.profiles import refresh_profiles
 from digest.issues.publish import DAILY, NothingToCut, publish
 from digest.issues.store import issue_on
 from digest.issues.summaries import summarise
-from digest.ledger import transitions
+from digest.ledger import totals, transitions
 from digest.ledger.kinds import Kind, State, SuppressionReason
 from digest.ledger.messages import forget_messages
 from digest.mail.preview import preview_message
@@ -258,14 +257,13 @@ class _Run:
         """Write the email of an earlier run to a file again, without a new delivery."""
         issue, subscriber = self._issue(), self._subscriber()
         context = wiring.mail_context(self._own)
-        message = issue and preview_message(self._engine, context, issue, subscriber, clock.now())
-        if message:
+        if message := issue and preview_message(self._engine, context, issue, subscriber, clock.now()):
             write_message(message, file)
 
     def _tidy(self) -> None:
         with transaction(self._engine) as connection:
             forget_messages(connection)
-        shrink_old_pools(self._engine, clock.now())
+        totals.count_finished(self._engine)
 
     # --- stored data ---
 

@@ -25,6 +25,12 @@ class RetentionSettings(BaseSettings):
         le=36500,
         description="Days that each observation of a paper's votes is kept. The first, last and highest of the older ones stay.",
     )
+    keep_ranking_days: int = Field(
+        200,
+        ge=93,
+        le=36500,
+        description="Days that an issue keeps its papers as they were at its cut, with all numbers behind their ranks. Older issues keep ranks, scores and votes, and show the papers as they are in the archive.",
+    )
     keep_rendered_days: int = Field(
         62,
         ge=31,

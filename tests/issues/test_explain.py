@@ -17,8 +17,8 @@ from digest.cli.main import app
 from digest.database.engine import read_only, transaction
 from digest.database.tables import deliveries, opinions
 from digest.issues.explain import BadWeight, Move, explain_list, with_weights
-from digest.issues.old_pools import WHOLE_FOR, shrink_old_pools
 from digest.issues.selection import CachedIssue, IssueCache, Pool, packed_selection
+from digest.issues.shrinking import WHOLE_FOR, shrink_old_pools
 from digest.issues.store import issue_by_id, issue_on
 from digest.ledger import transitions
 from digest.ledger.queueing import NewDelivery, queue_delivery

@@ -1,8 +1,10 @@
 """`digest once`, from the sources to an email, in one folder and with a real mail server."""
 
+import contextlib
 import json
 import re
 import shutil
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -288,3 +290,15 @@ def test_a_library_file_decides_what_comes(once, lists, smtp_server, monkeypatch
     broken = once("--library", "nowhere.bib", at=MORNING + timedelta(days=1))
     assert broken.returncode == 2
     assert "nowhere.bib: cannot be read (No such file or directory)" in broken.stderr
+
+
+def test_a_folder_keeps_the_ranks_of_old_issues_and_no_more(once, folder):
+    for day in (0, 201):
+        assert once(at=MORNING + timedelta(days=day)).returncode == 0
+    with contextlib.closing(sqlite3.connect(folder / "digest.sqlite")) as database:
+        occasions = database.execute("SELECT occasion FROM deliveries").fetchall()
+        ranks = "SELECT count(*), sum(paper <> '{}') FROM issue_papers GROUP BY issue_id ORDER BY issue_id"
+        (old, old_whole), (new, new_whole) = database.execute(ranks).fetchall()
+    assert occasions == [(str((MORNING + timedelta(days=201)).date()),)]
+    assert (old >= 10, old_whole) == (True, 0)
+    assert new == new_whole >= 10

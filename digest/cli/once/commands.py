@@ -111,6 +111,7 @@ def once(
             raise NotReady("No mail server: add --smtp smtps://user:password@host:465, or --output mail.html")
         written, patience = (used / "mail.html", timedelta()) if dry_run else (way.output, way.patience)
         result = _run(OnceJob(own, to, wanted, written, patience, progress, brought))
+        _delete_old(own)
     answer(_document(result, folder, dry_run), lambda: _lines(result, way.output, dry_run))
     if not _is_well(result):
         sys.exit(1)
@@ -131,6 +132,15 @@ def _run(job: "OnceJob") -> "OnceResult":
         complain(str(problem), 1)
     except CannotStart as problem:
         raise NotReady(str(problem)) from None
+
+
+def _delete_old(own: "Settings") -> None:
+    """Delete what is no longer needed, as the scheduler does."""
+    from digest.database.engine import closing, connect
+    from digest.monitoring.retention.run import delete_old
+
+    with closing(connect(own.database)) as engine:
+        delete_old(engine, own, clock.now())
 
 
 def _log_problems_alone() -> None:

@@ -13,7 +13,8 @@ from fastapi import HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
 from digest.database.engine import read_singly
-from digest.issues.archive import ListedPaper, days_in, months_of_issues, paper_and_place, part_of_issue
+from digest.issues.archive import ListedPaper, days_in, paper_and_place, part_of_issue
+from digest.issues.figures import months_of_issues
 from digest.language import _
 from digest.ledger.kinds import IssueKind
 from digest.papers.citations import MEDIA_TYPES, author_tags, citations, doi_of, published

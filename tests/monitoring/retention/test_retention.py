@@ -5,12 +5,16 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Text, cast, delete, func, select
 
 from digest.database.engine import read_only, transaction
-from digest.database.tables import cards, deliveries, events, fragments, subscribers, suppressions, votes
+from digest.database.tables import cards, deliveries, events, fragments, issue_papers, subscribers, suppressions, votes
+from digest.issues.archive import days_in, paper_and_place, part_of_issue
 from digest.issues.audit import audit
+from digest.issues.explain import BadWeight, with_weights
+from digest.issues.figures import votes_and_scores
 from digest.issues.selection.history import papers_by_rank
+from digest.issues.store import issue_by_id
 from digest.ledger import events as events_log
 from digest.ledger.events import acting
 from digest.ledger.kinds import State, SuppressionReason
@@ -134,3 +138,42 @@ def test_rendered_parts_of_finished_issues_are_deleted(engine, three, run):
     assert run(MORNING + timedelta(days=62))["fragments"] == 0
     assert run(MORNING + timedelta(days=63))["fragments"] == 1
     assert (count(engine, fragments), count(engine, cards)) == (0, 0)
+
+
+def as_shown(engine, issue):
+    """An issue as its page, its chart and the list of its month show it, and the rank of its last paper."""
+    with read_only(engine) as connection:
+        part = part_of_issue(connection, range(1, 100), issue.date)
+        charted = votes_and_scores(connection, issue.issue_id)
+        return part, charted, days_in(connection, issue.date.replace(day=1)), paper_and_place(connection, "2603.00011")
+
+
+def letters_in_list(engine, issue):
+    letters = func.sum(func.length(cast(issue_papers.c.paper, Text)) + func.length(cast(issue_papers.c.terms, Text)))
+    with read_only(engine) as connection:
+        return connection.scalar(select(letters).where(issue_papers.c.issue_id == issue.issue_id))
+
+
+def pages_of_lists(engine):
+    with read_only(engine) as connection:
+        return connection.exec_driver_sql("SELECT count(*) FROM dbstat WHERE name = 'issue_papers'").scalar_one()
+
+
+def test_the_list_of_an_old_issue_looks_as_before_and_takes_a_fifth(engine, three, run):
+    """No newer issue has its last paper, whose page shows all numbers behind its rank."""
+    issue, newer = sent_issue(engine), cut(engine, DAY + timedelta(days=1))
+    with transaction(engine) as connection:
+        of_last = issue_papers.c.paper_id == "2603.00011"
+        connection.execute(delete(issue_papers).where(issue_papers.c.issue_id == newer.issue_id, of_last))
+    shown, letters = as_shown(engine, issue), letters_in_list(engine, issue)
+    pages = pages_of_lists(engine) if engine.dialect.name == "sqlite" else 0
+    assert run(LATER, "--dry-run")["issue_papers"] == 0  # not before its deliveries
+    assert run(LATER)["issue_papers"] == 12
+    assert as_shown(engine, issue) == shown
+    assert letters_in_list(engine, issue) < letters / 5
+    assert engine.dialect.name != "sqlite" or pages_of_lists(engine) < pages - 3
+    with read_only(engine) as connection:
+        whole = issue_by_id(connection, issue.issue_id, whole=True)
+    with pytest.raises(BadWeight, match="no longer kept"):
+        with_weights(whole, {"waiting": 0.05})
+    assert run(LATER)["issue_papers"] == 0

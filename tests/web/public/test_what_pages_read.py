@@ -22,7 +22,7 @@ pytestmark = pytest.mark.both_databases
 def make_unreadable(visit: Visit, *which: object) -> None:
     """Papers of issues that no page could show."""
     with transaction(visit.engine) as connection:
-        connection.execute(update(issue_papers).where(*which).values(paper={}))  # type: ignore[arg-type]
+        connection.execute(update(issue_papers).where(*which).values(paper={"id": "unreadable"}))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
