@@ -142,7 +142,10 @@ def _outcome_lines(outcome: Mapping[str, Any]) -> Iterator[str]:
     if outcome["delay_hours"] is not None:
         yield (
             f"Of each week's 25 best, {outcome['recall']:.1%} were sent, "
-            f"{outcome['delay_hours']:.1f} hours after they were first seen."
+            f"{outcome['delay_hours']:.2f} hours after they were first seen."
         )
+    if outcome["delay_error"] is not None:
+        errors = f"{outcome['recall_error']:.1%} and {outcome['delay_error']:.2f} hours"
+        yield f"Over {outcome['weeks']} weeks, their standard errors are {errors}."
     if outcome["good_share"] is not None:
         yield f"{outcome['good_share']:.0%} of the papers sent ended among the 50 best of their week."

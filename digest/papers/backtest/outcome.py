@@ -1,8 +1,8 @@
 """Rates a replay: the share of each week's best papers that was sent, how soon, and the share of all that was good."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from operator import attrgetter
 
 from digest.papers.backtest.recorded import Recorded
@@ -24,6 +24,8 @@ class ReplayOutcome:
     papers_a_week: float
     weekend_papers: float  # a week, from Saturday to Monday morning
     good_share: float | None  # of the sent papers, those that ended among the 50 best of their week
+    recall_error: float | None  # standard errors over the weeks; None for fewer than two
+    delay_error: float | None
 
 
 def outcome(recorded: Recorded, replayed: Sequence[ReplayedDay]) -> ReplayOutcome:
@@ -31,22 +33,26 @@ def outcome(recorded: Recorded, replayed: Sequence[ReplayedDay]) -> ReplayOutcom
     sent = {ranked.paper.id: day.cut_at for day in replayed if day.cut_at for ranked in day.sent}
     on_weekends = sum(len(day.sent) for day in replayed if day.day.weekday() in _WEEKEND)
     ordered = _weeks(recorded, replayed)
-    shares = [_share(papers[:WEEK_BEST], sent) for papers in ordered]
+    found = [[float(paper_id in sent) for paper_id in papers[:WEEK_BEST]] for papers in ordered]
     delays = [
-        (sent[paper_id] - recorded.first_seen[paper_id]).total_seconds() / 3600
+        [
+            (sent[paper_id] - recorded.first_seen[paper_id]).total_seconds() / 3600
+            for paper_id in papers[:WEEK_BEST]
+            if paper_id in sent
+        ]
         for papers in ordered
-        for paper_id in papers[:WEEK_BEST]
-        if paper_id in sent
     ]
     good = [place < GOOD for papers in ordered for place, paper_id in enumerate(papers) if paper_id in sent]
     weeks = len(replayed) / 7
     return ReplayOutcome(
         len(ordered),
-        _mean(shares),
+        _mean(found),
         _mean(delays),
         len(sent) / weeks,
         on_weekends / weeks,
-        _mean(list(map(float, good))),
+        _mean([list(map(float, good))]),
+        _error(found),
+        _error(delays),
     )
 
 
@@ -60,9 +66,16 @@ def _weeks(recorded: Recorded, replayed: Sequence[ReplayedDay]) -> list[list[str
     return [[paper_id for _, paper_id in sorted(papers)] for papers in weeks.values() if len(papers) >= _MIN_PAPERS]
 
 
-def _share(papers: Sequence[str], sent: Mapping[str, datetime]) -> float:
-    return sum(paper_id in sent for paper_id in papers) / len(papers)
-
-
-def _mean(values: Sequence[float]) -> float | None:
+def _mean(weeks: Sequence[Sequence[float]]) -> float | None:
+    """Return the mean of all values of all weeks."""
+    values = [value for week in weeks for value in week]
     return sum(values) / len(values) if values else None
+
+
+def _error(weeks: Sequence[Sequence[float]]) -> float | None:
+    """Return the standard error of that mean. Weeks are taken as independent, the papers of one week are not."""
+    mean = _mean(weeks)
+    if mean is None or len(weeks) < 2:
+        return None
+    squares = sum((sum(week) - mean * len(week)) ** 2 for week in weeks)
+    return math.sqrt(squares * len(weeks) / (len(weeks) - 1)) / sum(map(len, weeks))

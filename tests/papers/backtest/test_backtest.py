@@ -131,8 +131,28 @@ def test_an_outcome_counts_the_best_of_each_week_their_delay_and_the_rest(tmp_pa
         return ReplayedDay(at.date(), at, tuple(ranked), "")
 
     replayed = [day(0, 2, 3, 59), day(1, 1), *map(day, range(2, 7))]
-    assert outcome(read_folder(tmp_path), replayed) == ReplayOutcome(1, 3 / 25, 8, 4, 3, 3 / 4)
+    assert outcome(read_folder(tmp_path), replayed) == ReplayOutcome(1, 3 / 25, 8, 4, 3, 3 / 4, None, None)
     assert outcome(read_folder(tmp_path), replayed[1:]).recall is None
+
+
+def test_standard_errors_come_from_the_differences_between_weeks(tmp_path):
+    """Of two weeks' best ten and fifteen of 25 were sent, after 24 and 48 hours; 60 papers a week."""
+    monday = [MONDAY, MONDAY + timedelta(days=7)]
+    papers = [record(60 * week + number, at, 100 - number) for week, at in enumerate(monday) for number in range(60)]
+    write(tmp_path, "daily_papers.jsonl.gz", [paper | {"title": "T", "date": "2026-03-02"} for paper in papers])
+    write(tmp_path, "votes.jsonl.gz", papers)
+
+    def day(number):
+        at = MONDAY + timedelta(days=number)
+        sent = {1: range(10), 9: range(60, 75)}.get(number, ())
+        ranked = [RankedPaper(1, Paper(f"2603.{paper:05}", "T"), 0, ScoreTerms()) for paper in sent]
+        return ReplayedDay(at.date(), at, tuple(ranked), "")
+
+    found = outcome(read_folder(tmp_path), [day(number) for number in range(14)])
+    assert (found.weeks, found.recall, found.delay_hours) == (2, 0.5, (10 * 24 + 15 * 48) / 25)
+    assert found.recall_error == pytest.approx(0.1)  # half of the difference between 0.4 and 0.6
+    # Residuals of the two weeks are 10 · (24 - 38.4) = -144 and 144: √(2 · 144² · 2 / 1) / 25.
+    assert found.delay_error == pytest.approx(11.52)
 
 
 def run(*arguments):
