@@ -124,21 +124,21 @@ def summary(figures: Owners, before: Owners) -> Summary:
         against["before"] = before[_OURS]
     for name, theirs in against.items():
         rows[f"ours - {name}"] = _with_error(ours[owner] - theirs[owner] for owner in ours.keys() & theirs.keys())
-    rows |= {f"{name} / recency": _ratio(figures, name) for name in figures if name != _RECENCY}
+    for name in [name for name in figures if name != _RECENCY]:
+        rows[f"{name} / recency"], rows[f"error of {name} / recency"] = ratio(figures, name), _error(figures, name)
     return rows | {"owners": len(ours)}
 
 
-def ratio(figures: Owners) -> float:
-    """Return our mean as a multiple of the mean weighted by recency."""
-    return statistics.fmean(figures[_OURS].values()) / statistics.fmean(figures[_RECENCY].values())
+def ratio(figures: Owners, name: str = _OURS) -> float:
+    """Return the mean of a ranking as a multiple of the mean weighted by recency."""
+    return round(statistics.fmean(figures[name].values()) / statistics.fmean(figures[_RECENCY].values()), 3)
 
 
-def _ratio(figures: Owners, name: str) -> str:
-    """Return a mean as a multiple of the mean weighted by recency, and its standard error over draws of owners."""
+def _error(figures: Owners, name: str) -> float:
+    """Return the standard error of ratio() over draws of owners."""
     both = np.array([(figures[name][owner], figures[_RECENCY][owner]) for owner in figures[name]])
     drawn = both[np.random.default_rng(1).integers(0, len(both), (_DRAWS, len(both)))].mean(axis=1)
-    mean = both.mean(axis=0)
-    return f"{mean[0] / mean[1]:.3f} ± {(drawn[:, 0] / drawn[:, 1]).std():.3f}"
+    return round(float((drawn[:, 0] / drawn[:, 1]).std()), 3)
 
 
 def _with_error(values: Iterable[float]) -> str:
