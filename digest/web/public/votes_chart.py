@@ -121,4 +121,5 @@ def _counted(votes: int) -> Message:
 
 
 def _moment(at: datetime) -> Message:
-    return _("%(day)s, %(hour)s UTC", day=at.date(), hour=f"{at:%H:%M}")
+    hour = f"{at:%H:%M}"
+    return _("%(day)s, %(hour)s UTC", day=at.date(), hour=hour)
