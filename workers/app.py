@@ -14,6 +14,7 @@ from digest.mail.delivery.worker import DeliveryWorker
 from digest.monitoring.heartbeats import Role
 from digest.monitoring.threads import threads
 from digest.settings import settings
+from workers.memory import keep_freed_memory
 from workers.rate import WorkRate
 
 # Redis hands out a hint again after this time, so it is far above the length of a task, about a minute.
@@ -71,6 +72,7 @@ def delivery_worker() -> DeliveryWorker:
         gc.collect()
         gc.freeze()
         gc.set_threshold(100_000)  # new objects, more than a claim has: they are freed with it
+        keep_freed_memory()
     return Process.worker
 
 
