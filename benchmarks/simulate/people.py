@@ -81,7 +81,7 @@ class People:
                 except DATABASE_AWAY:
                     process.sleep(5.0)
             self.facts.counts[name] += 1
-            self._staff.poke()
+            self._staff.hint(1)
 
         def ended(process: Process) -> None:
             if process.killed_at:

@@ -28,7 +28,7 @@ from workers.scheduler import Jobs
 
 _LIMITS = (5, 12, 5000, 5000)  # deliveries a task
 _PORT = 25
-_SOONEST = 120.0  # seconds between two looks of a scheduler; those of the product, each 15 s, see the same
+_SOONEST = 300.0  # seconds between two looks of a scheduler; those of the product, each 15 s, see the same
 _NEXT = "SELECT min(next_attempt_at) FROM deliveries WHERE state IN ('queued', 'uncertain') AND next_attempt_at > ?"
 
 
@@ -153,7 +153,7 @@ class Staff:
         """Wake workers that wait; a hint may get lost, or come twice."""
         idle = sorted(self._idle)
         self._rng.shuffle(idle)
-        for slot in idle[: max(times, self._rng.choice((1, 2, 3)))]:
+        for slot in idle[: max(times, self._rng.choice((1, 1, 2)))]:
             if self._rng.random() < 0.9:
                 self._wake(slot)
 
