@@ -120,6 +120,7 @@ class Judge:
     def _wrong_skip(self, row: Row) -> str:
         facts, key = self._facts, row.recipient
         suppressed = self._raw.execute("SELECT 1 FROM suppressions WHERE key = ?", (key,)).fetchone()
+        earlier = [other for other in self.rows if other.id < row.id and other.state == "accepted"]
         is_true = {
             SkipReason.UNSUBSCRIBED: key in facts.ended,
             SkipReason.ERASED: key in facts.erased,
@@ -127,6 +128,7 @@ class Judge:
             SkipReason.SUPPRESSED: bool(suppressed),
             SkipReason.CANCELLED: facts.cancelled is not None,
             SkipReason.CHANGED: row.kind not in LISTED,
+            SkipReason.NOTHING_NEW: any(other.recipient == key and other.kind == "digest" for other in earlier),
         }
         return "" if is_true.get(SkipReason(row.reason), False) else "that is not so"
 
