@@ -102,7 +102,6 @@ class Staff:
         self._idle: dict[str, Process] = {}  # by slot
         self.alive: dict[str, Process] = {}
         self._napping: dict[Process, object] = {}  # with a mark of each nap
-        self._poked: set[Process] = set()  # of these, to look soon
         self.is_closing = False
         self.restarts = 0
 
@@ -133,7 +132,9 @@ class Staff:
         """End in good order: no process is started again."""
         self.is_closing = True
         self.stop_workers()
-        self.poke()
+        for process in self._napping:
+            if process.is_alive:
+                self._world.after(self._rng.uniform(0.0, _SOONEST), process.resume, process)
 
     def workers(self) -> list[Process]:
         return [process for slot, process in self.alive.items() if slot.startswith("worker") and process.is_alive]
@@ -229,19 +230,11 @@ class Staff:
         return max(_SOONEST, min((due - clock.now()).total_seconds() + 1.0, longest))
 
     def _nap(self, process: Process, seconds: float) -> None:
-        """Sleep, unless somebody changes something."""
+        """Sleep until then, or until the run is over."""
         nap = self._napping[process] = object()
         self._world.after(seconds, lambda: process.resume() if self._napping.get(process) is nap else None, process)
         process.wait()
         del self._napping[process]
-        self._poked.discard(process)
-
-    def poke(self) -> None:
-        """Something has changed: schedulers look within their usual time."""
-        for process in self._napping:
-            if process.is_alive and process not in self._poked:
-                self._poked.add(process)
-                self._world.after(self._rng.uniform(0.0, _SOONEST), process.resume, process)  # at the latest
 
 
 class _Jobs(Jobs):
