@@ -154,7 +154,7 @@ class Judge:
     # --- I2, I3: copies ---
 
     def _duplicates(self, row: Row, copies: list[Copy]) -> Iterator[str]:
-        accepted = [copy for copy in copies if copy.is_accepted]
+        accepted = sorted((copy for copy in copies if copy.is_accepted), key=lambda copy: copy.begun_at)
         for earlier, later in pairwise(accepted):
             if earlier.known_at is not None and not self._slept(earlier):
                 yield f"I2: {row.kind} {row.id} was sent again after its acceptance was known"
