@@ -13,7 +13,7 @@ from benchmarks.simulate.database import Database
 from benchmarks.simulate.installation import DAY, KEYS, SUBSCRIBERS, address, key_of
 from benchmarks.simulate.marks import marks_in
 from benchmarks.simulate.people import Facts
-from benchmarks.simulate.server_log import Copy, ServerLog
+from benchmarks.simulate.server_log import Copy, ServerLog, header_of
 from benchmarks.simulate.world import World
 from digest.database.engine import read_only
 from digest.issues.audit import audit
@@ -120,6 +120,7 @@ class Judge:
     def _wrong_skip(self, row: Row) -> str:
         facts, key = self._facts, row.recipient
         suppressed = self._raw.execute("SELECT 1 FROM suppressions WHERE key = ?", (key,)).fetchone()
+        earlier = [other for other in self.rows if other.id < row.id and other.state == "accepted"]
         is_true = {
             SkipReason.UNSUBSCRIBED: key in facts.ended,
             SkipReason.ERASED: key in facts.erased,
@@ -127,6 +128,7 @@ class Judge:
             SkipReason.SUPPRESSED: bool(suppressed),
             SkipReason.CANCELLED: facts.cancelled is not None,
             SkipReason.CHANGED: row.kind not in LISTED,
+            SkipReason.NOTHING_NEW: any(other.recipient == key and other.kind == "digest" for other in earlier),
         }
         return "" if is_true.get(SkipReason(row.reason), False) else "that is not so"
 
@@ -152,7 +154,7 @@ class Judge:
     # --- I2, I3: copies ---
 
     def _duplicates(self, row: Row, copies: list[Copy]) -> Iterator[str]:
-        accepted = [copy for copy in copies if copy.is_accepted]
+        accepted = sorted((copy for copy in copies if copy.is_accepted), key=lambda copy: copy.begun_at)
         for earlier, later in pairwise(accepted):
             if earlier.known_at is not None and not self._slept(earlier):
                 yield f"I2: {row.kind} {row.id} was sent again after its acceptance was known"
@@ -193,8 +195,9 @@ class Judge:
             yield f"I4: {row.kind} {row.id} names somebody else in To"
         if copy.delivery_id != row.id:
             yield f"I4: the return path of {row.kind} {row.id} is another delivery's"
-        start = copy.head.find(b"/u/")
-        token = copy.head[start + 3 : start + 35].decode("ascii", "replace")
+        link = header_of(copy.head, b"List-Unsubscribe")  # a signature may contain anything
+        start = link.find("/u/")
+        token = link[start + 3 : start + 35]
         verified = verify(Purpose.UNSUBSCRIBE, token, KEYS) if start > 0 else None
         if start > 0 and (verified is None or row.subscriber_id not in (None, verified.subscriber_id)):
             yield f"I4: the link of {row.kind} {row.id} would unsubscribe somebody else"

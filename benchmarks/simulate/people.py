@@ -81,7 +81,7 @@ class People:
                 except DATABASE_AWAY:
                     process.sleep(5.0)
             self.facts.counts[name] += 1
-            self._staff.poke()
+            self._staff.hint(1)
 
         def ended(process: Process) -> None:
             if process.killed_at:
@@ -161,19 +161,21 @@ class People:
         ]
 
     def _stop(self, at: float, name: str, stop: Callable[[], object], resume: Callable[[], object]) -> None:
-        until = at + self._rng.choice((5.0, 60.0, 1_000.0, 9_000.0))
+        seconds = self._rng.choice((5.0, 60.0, 1_000.0, 9_000.0))
         began: list[float] = []
 
         def start() -> None:
             stop()
-            began.append(self._world.elapsed)
+            if not began:
+                began.append(self._world.elapsed)
+                self._at(seconds, f"resume {name}", end)  # not before the pause is stored, however long that took
 
         def end() -> None:
-            self.facts.stops.append((name, began[0] if began else self._world.elapsed, self._world.elapsed))
+            if began:  # not again if it gets no answer
+                self.facts.stops.append((name, began.pop(), self._world.elapsed))
             resume()
 
         self._at(at, f"stop {name}", start)
-        self._at(until, f"resume {name}", end)
 
     def _stop_issue(self, at: float) -> None:
         self._stop(

@@ -10,6 +10,7 @@ from typing import Any
 from benchmarks.simulate.run import Result
 
 _SHOWN = 20  # broken seeds
+_ENOUGH = 100  # crashes at a place
 
 
 @dataclass(slots=True)
@@ -49,14 +50,18 @@ class Report:
 
     def as_dict(self) -> dict[str, Any]:
         """What --json prints."""
+        crashes, visits = self._counter("crash_points"), self._counter("visits")
         per_second = self.runs / self.seconds if self.seconds else 0.0
         return {
             "runs": self.runs,
             "broken": len(self.broken),
             "seeds": sorted(self.broken)[:_SHOWN],
-            "crash_points": dict(sorted(self._counter("crash_points").items())),
+            "crash_points": dict(sorted(crashes.items())),
             "runs_per_second": round(per_second, 2),
-            "crash_point_visits": dict(sorted(self._counter("visits").items())),
+            "crash_point_visits": dict(sorted(visits.items())),
+            "places": len(visits),
+            "places_without_crash": sum(not crashes[place] for place in visits),
+            "rare_crash_points": {place: crashes[place] for place in sorted(visits) if crashes[place] < _ENOUGH},
             "faults": dict(sorted(self._counter("faults").items())),
             "acts": dict(sorted(self._counter("acts").items())),
             "distribution": {

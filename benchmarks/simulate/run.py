@@ -80,13 +80,13 @@ class Simulator:
         rng = Random(seed)
         random.seed(rng.randrange(2**32))  # the jitter of the product
         signs, hold, stage = rng.random() < 0.3, rng.random() < 0.25, rng.choice(_STAGES)
-        crashes = CrashPlan(rng.randrange(2**32), rng.choice((1, 1, 2, 2, 3, 4)))
+        crashes = CrashPlan(rng.randrange(2**32), rng.choice((0, 0, 1, 1, 1)))
         start = CUT_AT if stage == "uncut" else FIRST_DUE
         world = World(rng.randrange(2**32), start, crashes, keep_trace)
         faults = FaultScript(rng.randrange(2**32))
         server = MailServer(world, faults, rng.randrange(2**32))
         self._prepare(world, self._contents[signs][stage], rng)
-        setup = Setup(self.installation, self._database, server, hold, signs, connections=rng.choice((1, 3, 4)))
+        setup = Setup(self.installation, self._database, server, hold, signs, connections=rng.choice((1, 1, 2, 4)))
         staff = Staff(world, setup, _hears(server), rng.randrange(2**32))
         people = People(world, staff, rng.randrange(2**32))
         world.note(f"seed {seed}: {stage}, hold {hold}, signs {signs}, pipelining {server.pipelining}")
@@ -153,7 +153,7 @@ class Simulator:
         return ended
 
 
-_STAGES = ("uncut", "cut", "cut", "rendered", "rendered", "rendered", "rendered")
+_STAGES = ("uncut", "uncut", "cut", "cut", "rendered", "rendered", "rendered")
 _UNFINISHED = """
 SELECT (SELECT count(*) FROM deliveries WHERE state IN ('queued', 'claimed', 'sending')
         OR (state = 'uncertain' AND finished_at IS NULL)) + (SELECT NOT count(*) FROM issues)

@@ -23,6 +23,7 @@ class MailServer:
         self.log = ServerLog()
         self.pipelining = self.rng.random() < 0.8
         self.per_connection = self.rng.choice((0, 0, 0, 3, 7))  # messages; 0: no limit
+        self.idle_seconds = self.rng.choice((300.0, 3_600.0, 3_600.0))  # at least five minutes: RFC 5321 §4.5.3.2.7
         self.is_away = False  # an outage: nothing answers
 
     async def connect(

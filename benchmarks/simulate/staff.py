@@ -28,7 +28,7 @@ from workers.scheduler import Jobs
 
 _LIMITS = (5, 12, 5000, 5000)  # deliveries a task
 _PORT = 25
-_SOONEST = 120.0  # seconds between two looks of a scheduler; those of the product, each 15 s, see the same
+_SOONEST = 300.0  # seconds between two looks of a scheduler; those of the product, each 15 s, see the same
 _NEXT = "SELECT min(next_attempt_at) FROM deliveries WHERE state IN ('queued', 'uncertain') AND next_attempt_at > ?"
 
 
@@ -102,7 +102,6 @@ class Staff:
         self._idle: dict[str, Process] = {}  # by slot
         self.alive: dict[str, Process] = {}
         self._napping: dict[Process, object] = {}  # with a mark of each nap
-        self._poked: set[Process] = set()  # of these, to look soon
         self.is_closing = False
         self.restarts = 0
 
@@ -133,7 +132,9 @@ class Staff:
         """End in good order: no process is started again."""
         self.is_closing = True
         self.stop_workers()
-        self.poke()
+        for process in self._napping:
+            if process.is_alive:
+                self._world.after(self._rng.uniform(0.0, _SOONEST), process.resume, process)
 
     def workers(self) -> list[Process]:
         return [process for slot, process in self.alive.items() if slot.startswith("worker") and process.is_alive]
@@ -153,7 +154,7 @@ class Staff:
         """Wake workers that wait; a hint may get lost, or come twice."""
         idle = sorted(self._idle)
         self._rng.shuffle(idle)
-        for slot in idle[: max(times, self._rng.choice((1, 2, 3)))]:
+        for slot in idle[: max(times, self._rng.choice((1, 1, 2)))]:
             if self._rng.random() < 0.9:
                 self._wake(slot)
 
@@ -229,19 +230,11 @@ class Staff:
         return max(_SOONEST, min((due - clock.now()).total_seconds() + 1.0, longest))
 
     def _nap(self, process: Process, seconds: float) -> None:
-        """Sleep, unless somebody changes something."""
+        """Sleep until then, or until the run is over."""
         nap = self._napping[process] = object()
         self._world.after(seconds, lambda: process.resume() if self._napping.get(process) is nap else None, process)
         process.wait()
         del self._napping[process]
-        self._poked.discard(process)
-
-    def poke(self) -> None:
-        """Something has changed: schedulers look within their usual time."""
-        for process in self._napping:
-            if process.is_alive and process not in self._poked:
-                self._poked.add(process)
-                self._world.after(self._rng.uniform(0.0, _SOONEST), process.resume, process)  # at the latest
 
 
 class _Jobs(Jobs):

@@ -251,7 +251,7 @@ class StallPlan:
             return
         self._stopped = process
         process.freeze(_LONGEST_STALL)
-        steps = self._rng.randint(1, 150)
+        steps = self._rng.randint(1, self._rng.choice((50, 150, 500)))
         self._world.after(LEASE.total_seconds() + self._rng.uniform(0.0, 5.0), lambda: self._wait_for(steps))
 
     def _wait_for(self, steps: int) -> None:

@@ -182,9 +182,9 @@ class Session(BufferedConnection):
     def _send_content(self) -> None:
         message = self._commanded
         assert message is not None
-        content = dot_stuffed(message.envelope.message, message.envelope.may_have_dots)
-        self._commanded = None
-        is_late = machine_clock.monotonic() >= self._message_due  # a suspended process reads before it looks at timers
+        content, self._commanded = dot_stuffed(message.envelope.message, message.envelope.may_have_dots), None
+        due = min(self._message_due, message.window.begin_until + self._timeouts.message)
+        is_late = machine_clock.monotonic() >= due  # a suspended process reads before it looks at timers
         problem = "its time was over before it could begin" if is_late else self._pool.begin(message)
         if problem:
             # After 354 the only way to send nothing is to disconnect: even a lone dot would deliver a message.

@@ -202,6 +202,18 @@ def test_a_process_that_was_suspended_before_the_content_sends_none(server, monk
     assert server.taken == []
 
 
+def test_a_process_that_was_suspended_does_not_begin_what_waits_behind_a_content(server, monkeypatch):
+    server.answer(Step.END, Act(wait=0.3), to=address(1))
+    monotonic = machine_clock.monotonic
+    with sending(server) as sender:
+        replies = sender.submit(envelopes([1, 2]), now)
+        _until(lambda: server.count("DATA") == 1)
+        time.sleep(0.1)
+        monkeypatch.setattr(machine_clock, "monotonic", lambda: monotonic() + 700)
+        assert outcomes(by_number(replies.result(5))) == {1: ACCEPTED, 2: NOT_ATTEMPTED}
+    assert server.taken_for(address(2)) == []
+
+
 def test_a_connection_that_was_idle_for_long_is_closed_politely(server, monkeypatch):
     monkeypatch.setattr(session, "_IDLE_SECONDS", 0.2)
     with sending(server) as sender:
