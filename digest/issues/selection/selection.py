@@ -113,7 +113,7 @@ class Pool:
         self.diversity = Diversity(papers, self.points["near_duplicate"], self.points["same_lab"])
         self.catalogue = Catalogue(papers)
         self.listed_before = lru_cache(maxsize=100)(self._listed_before)
-        self.pick = lru_cache(maxsize=50_000)(self._pick)
+        self.pick = lru_cache(maxsize=10_000)(self._pick)  # of a kilobyte each
         self.best = lru_cache(maxsize=100)(self._best)
         # Papers that match nothing: what _pick() would return.
         self.unmatched = [
