@@ -92,9 +92,7 @@ def pasted_entries(text: str) -> list[LibraryEntry]:
 
 def named_entries(text: str) -> list[LibraryEntry]:
     """Return an entry for each arXiv number and DOI on lines that hold nothing else."""
-    lines = (
-        parts for parts in map(_parts, text.splitlines()) if all(arxiv_id(part) or _doi_in(part) for part in parts)
-    )
+    lines = [parts for parts in map(_parts, text.splitlines()) if all(map(_is_number, parts))]
     return [_named(part) for parts in lines for part in parts]
 
 
