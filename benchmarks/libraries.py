@@ -124,8 +124,9 @@ def summary(figures: Owners, before: Owners) -> Summary:
         against["before"] = before[_OURS]
     for name, theirs in against.items():
         rows[f"ours - {name}"] = _with_error(ours[owner] - theirs[owner] for owner in ours.keys() & theirs.keys())
-    for name in [name for name in figures if name != _RECENCY]:
-        rows[f"{name} / recency"], rows[f"error of {name} / recency"] = ratio(figures, name), _error(figures, name)
+    for name in figures:
+        if name != _RECENCY:
+            rows[f"{name} / recency"], rows[f"error of {name} / recency"] = ratio(figures, name), _error(figures, name)
     return rows | {"owners": len(ours)}
 
 

@@ -71,7 +71,7 @@ def delivery_worker() -> DeliveryWorker:
         # The objects that exist now stay alive; scanning them for garbage again and again would take 10 % of the time.
         gc.collect()
         gc.freeze()
-        gc.set_threshold(20_000)  # new objects, more than a claim has: they are freed with it
+        gc.set_threshold(20_000)  # new objects: most are freed with their claim, without a search
         keep_freed_memory()
     return Process.worker
 

@@ -9,8 +9,7 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # malloc.h
 def keep_freed_memory() -> None:
     """Keep the memory of messages that were sent for the next ones.
 
-    glibc gives it back to the system with each window. The system then clears each page anew, which takes at least
-    6 µs of CPU for a message of 22 kB.
+    glibc gives it back to the system with each window, which then clears each page anew.
     """
     with suppress(AttributeError, OSError):  # another C library
         for option, size in ((_TRIM_THRESHOLD, 16 << 20), (_MMAP_THRESHOLD, 4 << 20)):

@@ -1,7 +1,7 @@
 """smaller old lists
 
-Changes no table. Lists of old issues shrink from this version on, and earlier versions, which could not show them, refuse
-a database that is newer than they are (docs/decisions/0080).
+Changes no table. Lists of old issues shrink from this version on. Earlier versions could not show them, and refuse a
+database that is newer than they are (docs/decisions/0080).
 
 Revision ID: 0044
 Revises: 0043

@@ -8,7 +8,6 @@ from sqlalchemy import Engine, func, select, text
 from digest.database.engine import read_only
 from digest.database.tables import papers
 
-FLAT = 1.05
 _BETWEEN = 30  # days between two measurements
 _ARCHIVE = ("papers", "paper_words", "paper_index")  # grow with each paper
 _LARGEST = 8

@@ -185,7 +185,7 @@ def _place_query() -> Select[Any]:
     columns = (issues.c.date, issue_papers.c.rank, issue_papers.c.score, issue_papers.c.terms)
     return (
         select(*(papers.c[name] for name in COLUMNS), *columns, _count_papers().label("of"))
-        .select_from(papers.outerjoin(issue_papers, issue_papers.c.paper_id == papers.c.id))  # nested, it reads all
+        .select_from(papers.outerjoin(issue_papers, issue_papers.c.paper_id == papers.c.id))  # nested, SQLite reads all
         .outerjoin(issues, (issues.c.id == issue_papers.c.issue_id) & is_shown(issues))
         .where(papers.c.id == bindparam("id"))
         .order_by(issues.c.date.desc().nulls_last())
