@@ -1,4 +1,4 @@
-"""Shrinks the lists of old issues, which would take 400 MB a year: an issue has 200 papers, and most were in others.
+"""Shrinks the lists of old issues, which would take several hundred MB a year: most of their papers are in others too.
 
 Ranks, scores and votes stay. The papers are in the archive, and each keeps all numbers behind its rank in the newest
 issue that has it, for its page.
