@@ -1,4 +1,4 @@
-"""Which tests run on which database."""
+"""The choice of the database that a test runs on."""
 
 import pytest
 
