@@ -5,6 +5,7 @@ import logging
 import os
 import shutil
 import socket
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -81,6 +82,14 @@ def data_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("template") / "data"
     generate_secret(folder / "secret_key")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_open() -> Iterator[None]:
+    """Close what a command opened that ran in this process without main(), which would do it."""
+    yield
+    if lookup := sys.modules.get("digest.cli.lookup"):
+        lookup.opened.close()
 
 
 @pytest.fixture(autouse=True)
